@@ -1,0 +1,68 @@
+package ot
+
+// Transform returns change b rewritten so that it applies after change a, when
+// both were made on the same content. If both insert at the same position, a's
+// text comes first when priority is true, and b's when it is false. Where both
+// set the same attribute, a's value stays when priority is true, and b's
+// replaces it when it is false.
+//
+// Lengths are UTF-16 code units. Neither argument is modified; whether they fit
+// the content is for the caller to know.
+//
+// For all a, b made on c: c∘a∘Transform(a,b,true) = c∘b∘Transform(b,a,false).
+func Transform(a, b Delta, priority bool) Delta {
+	out := newBuilder(len(a) + len(b))
+	x, y := newIterator(a), newIterator(b)
+	// Once b has nothing more to say the rest would be one plain retain.
+	for y.more() {
+		switch {
+		case x.op.IsInsert() && (priority || !y.op.IsInsert()):
+			out.retain(x.left)
+			x.skip(x.left)
+		case y.op.IsInsert():
+			out.push(y.rest())
+		default:
+			transformPiece(&out, &x, &y, priority)
+		}
+	}
+	return out.chopped()
+}
+
+// transformPiece pushes what is left of the next piece of y, a retain or a
+// delete, after that of x, a retain or a delete too.
+func transformPiece(out *builder, x, y *iterator, priority bool) {
+	n := min(x.left, y.left)
+	switch {
+	case x.op.Delete > 0:
+		// What a has deleted, b can neither delete nor format.
+	case y.op.Delete > 0:
+		out.push(Op{Delete: n})
+	default:
+		out.push(Op{Retain: n, Attributes: transformAttributes(x.op.Attributes, y.op.Attributes, priority)})
+	}
+	x.skip(n)
+	y.skip(n)
+}
+
+// TransformPosition returns where index, a position in the content that d was
+// made on, is after d. Text that d inserts right at index goes before it, and so
+// pushes it to the right, when priority is false; when it is true, index stays.
+// index and the result count UTF-16 code units.
+func TransformPosition(d Delta, index int, priority bool) int {
+	at := 0 // in what d results in, as far as it is known
+	for i := range d {
+		if at > index {
+			break
+		}
+		n := d[i].Len()
+		switch {
+		case d[i].Delete > 0:
+			index -= min(n, index-at)
+			continue
+		case d[i].IsInsert() && (at < index || !priority):
+			index += n
+		}
+		at += n
+	}
+	return index
+}
