@@ -1,0 +1,267 @@
+package diff
+
+import (
+	"slices"
+	"unicode/utf8"
+
+	"github.com/sergi/go-diff/diffmatchpatch"
+)
+
+const (
+	// maxSteps bounds the work of one comparison, in steps of a few
+	// nanoseconds: about a quarter of a second.
+	maxSteps = 64 << 20
+
+	// maxMyers is the most tokens, of both sides, that go-diff gets at once. Its
+	// steps are about their square.
+	maxMyers = 2048
+)
+
+// A match is n tokens from a on the one side that equal those from b on the
+// other.
+type match struct{ a, b, n int }
+
+// align returns matches between two lists of symbols, ascending on both sides:
+// a common subsequence, the longest where the lists are short. Runs of anchor
+// symbols that occur exactly once on each side cut longer lists.
+func (c *comparison) align(a, b []symbol, anchor int) []match {
+	al := aligner{anchor: anchor, budget: &c.budget}
+	al.align(a, b, 0, 0)
+	return al.found
+}
+
+// An aligner gathers matches from left to right.
+type aligner struct {
+	anchor int
+	budget *int
+	found  []match
+}
+
+// align matches a and b, which begin at offsets fromA and fromB of the whole.
+func (al *aligner) align(a, b []symbol, fromA, fromB int) {
+	prefix := commonPrefix(a, b)
+	al.add(fromA, fromB, prefix)
+	a, b, fromA, fromB = a[prefix:], b[prefix:], fromA+prefix, fromB+prefix
+	suffix := commonSuffix(a, b)
+	a, b = a[:len(a)-suffix], b[:len(b)-suffix]
+	al.middle(a, b, fromA, fromB)
+	al.add(fromA+len(a), fromB+len(b), suffix)
+}
+
+// middle matches a and b, which begin and end differently.
+func (al *aligner) middle(a, b []symbol, fromA, fromB int) {
+	if len(a) == 0 || len(b) == 0 {
+		return
+	}
+	// Lines are anchored even where they are few: one that occurs once is a
+	// better hold than the longest sequence of blank ones. Words are not.
+	if al.anchor > 1 && len(a)+len(b) <= maxMyers {
+		al.myers(a, b, fromA, fromB)
+		return
+	}
+	if !al.spend(8 * (len(a) + len(b))) {
+		return
+	}
+	doneA, doneB := 0, 0
+	for _, m := range anchors(a, b, al.anchor) {
+		if m.a < doneA || m.b < doneB {
+			continue // lies in what an earlier anchor was extended to
+		}
+		al.align(a[doneA:m.a], b[doneB:m.b], fromA+doneA, fromB+doneB)
+		n := commonPrefix(a[m.a:], b[m.b:])
+		al.add(fromA+m.a, fromB+m.b, n)
+		doneA, doneB = m.a+n, m.b+n
+	}
+	if doneA == 0 && doneB == 0 {
+		al.myers(a, b, fromA, fromB)
+		return
+	}
+	al.align(a[doneA:], b[doneB:], fromA+doneA, fromB+doneB)
+}
+
+// myers matches a and b by go-diff, if they are short enough for it, and then
+// what touches those matches: the weak symbols that go-diff did not see.
+func (al *aligner) myers(a, b []symbol, fromA, fromB int) {
+	sharedA, sharedB, runesA, runesB := shared(a, b)
+	n := len(runesA) + len(runesB)
+	if n > maxMyers || !al.spend(n*n) {
+		return
+	}
+	x, y, doneA, doneB := 0, 0, 0, 0
+	for _, d := range differ().DiffMainRunes(runesA, runesB, false) {
+		size := utf8.RuneCountInString(d.Text)
+		switch d.Type {
+		case diffmatchpatch.DiffDelete:
+			x += size
+		case diffmatchpatch.DiffInsert:
+			y += size
+		case diffmatchpatch.DiffEqual:
+			for range size {
+				atA, atB := sharedA[x], sharedB[y]
+				al.ends(a[doneA:atA], b[doneB:atB], fromA+doneA, fromB+doneB)
+				al.add(fromA+atA, fromB+atB, 1)
+				x, y, doneA, doneB = x+1, y+1, atA+1, atB+1
+			}
+		}
+	}
+	al.ends(a[doneA:], b[doneB:], fromA+doneA, fromB+doneB)
+}
+
+// ends matches how a and b begin and end, and nothing between.
+func (al *aligner) ends(a, b []symbol, fromA, fromB int) {
+	prefix := commonPrefix(a, b)
+	suffix := commonSuffix(a[prefix:], b[prefix:])
+	al.add(fromA, fromB, prefix)
+	al.add(fromA+len(a)-suffix, fromB+len(b)-suffix, suffix)
+}
+
+// differ returns a go-diff without its clock: with a timeout its result depends
+// on how busy the machine is. Without one its line mode is broken (its issue
+// 28) and its half-match shortcut is off; we use neither, and bound the work by
+// the length of what it gets.
+func differ() *diffmatchpatch.DiffMatchPatch {
+	d := diffmatchpatch.New()
+	d.DiffTimeout = 0
+	return d
+}
+
+// shared leaves out what occurs on one side only, which cannot match and makes
+// up most of what makes go-diff slow, and what is weak, which by its number
+// would outweigh the rest. It returns where the others stood and the
+// rest as runes, numbered anew: go-diff passes runes through strings, so that
+// surrogates among them would be lost (its issue 89).
+func shared(a, b []symbol) (atA, atB []int, runesA, runesB []rune) {
+	const first = 0x100
+	names := make(map[symbol]rune, len(a))
+	for _, s := range a {
+		if s&weak == 0 {
+			names[s] = 0
+		}
+	}
+	for i, s := range b {
+		r, known := names[s]
+		if !known {
+			continue
+		}
+		if r == 0 {
+			r = rune(first + len(runesB)) // at most maxMyers are used, so below the surrogates
+			names[s] = r
+		}
+		atB, runesB = append(atB, i), append(runesB, r)
+	}
+	for i, s := range a {
+		if r := names[s]; r != 0 {
+			atA, runesA = append(atA, i), append(runesA, r)
+		}
+	}
+	return atA, atB, runesA, runesB
+}
+
+// add records a match of n tokens, joined to the one before where they touch.
+func (al *aligner) add(a, b, n int) {
+	if n == 0 {
+		return
+	}
+	if last := len(al.found) - 1; last >= 0 {
+		m := &al.found[last]
+		if m.a+m.n == a && m.b+m.n == b {
+			m.n += n
+			return
+		}
+	}
+	al.found = append(al.found, match{a, b, n})
+}
+
+// spend takes steps from the budget, if it holds them.
+func (al *aligner) spend(steps int) bool {
+	if steps > *al.budget {
+		return false
+	}
+	*al.budget -= steps
+	return true
+}
+
+// anchors returns the longest ascending list of places where a run of size
+// symbols stands that occurs once in a and once in b (the patience diff of Bram
+// Cohen, on runs).
+func anchors(a, b []symbol, size int) []match {
+	type place struct {
+		a, b           int32
+		timesA, timesB uint8 // 2 means more than once
+	}
+	places := make(map[uint64]place, len(a))
+	eachRun(a, size, func(i int, hash uint64) {
+		p := places[hash]
+		p.a, p.timesA = int32(i), min(p.timesA+1, 2)
+		places[hash] = p
+	})
+	eachRun(b, size, func(i int, hash uint64) {
+		if p, ok := places[hash]; ok {
+			p.b, p.timesB = int32(i), min(p.timesB+1, 2)
+			places[hash] = p
+		}
+	})
+	var unique []match
+	eachRun(a, size, func(i int, hash uint64) {
+		p := places[hash]
+		if p.timesA == 1 && p.timesB == 1 && slices.Equal(a[i:i+size], b[p.b:int(p.b)+size]) {
+			unique = append(unique, match{i, int(p.b), size})
+		}
+	})
+	return ascending(unique)
+}
+
+// eachRun calls f with the start and hash (FNV-1a over symbols) of each run of
+// size symbols.
+func eachRun(symbols []symbol, size int, f func(int, uint64)) {
+	for i := 0; i+size <= len(symbols); i++ {
+		hash := uint64(14695981039346656037)
+		for _, s := range symbols[i : i+size] {
+			hash = (hash ^ uint64(s)) * 1099511628211
+		}
+		f(i, hash)
+	}
+}
+
+// ascending returns the longest part of matches, which ascend in a, that
+// ascends in b too.
+func ascending(matches []match) []match {
+	ends := []int{}                     // ends[k]: the match with the least b that ends a list of k+1
+	before := make([]int, len(matches)) // the match before each in its list
+	for i, m := range matches {
+		k, _ := slices.BinarySearchFunc(ends, m.b, func(end, b int) int { return matches[end].b - b })
+		before[i] = -1
+		if k > 0 {
+			before[i] = ends[k-1]
+		}
+		if k == len(ends) {
+			ends = append(ends, i)
+		} else {
+			ends[k] = i
+		}
+	}
+	if len(ends) == 0 {
+		return nil
+	}
+	list := make([]match, len(ends))
+	for k, i := len(ends)-1, ends[len(ends)-1]; k >= 0; k, i = k-1, before[i] {
+		list[k] = matches[i]
+	}
+	return list
+}
+
+func commonPrefix(a, b []symbol) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+func commonSuffix(a, b []symbol) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	return n
+}
