@@ -1,0 +1,153 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"halley/storage"
+)
+
+// A mark tells the seq of one of a client's changes, so that an older n is
+// found without reading the whole log. A client gets one for its n = 1, and
+// then wherever markEvery of its own changes or markReach changes of the page
+// lie behind the last one. So Find reads markReach changes at most, and marks
+// cost less than a byte a change unless hundreds type on one page at once.
+const (
+	markEvery = 64
+	markReach = 4096
+)
+
+// senders are the clients that one append moves on.
+type senders struct {
+	rows  map[string]clientRow
+	marks []mark
+}
+
+type mark struct {
+	client string
+	n, seq uint64
+}
+
+// senders checks that each change is its client's next, by its author.
+func (a *appending) senders(t *tables) (senders, error) {
+	moved := senders{rows: map[string]clientRow{}}
+	for i := range a.changes {
+		c := &a.changes[i]
+		if c.Client == "" {
+			continue
+		}
+		row, met := moved.rows[c.Client]
+		if !met {
+			var err error
+			if row, err = t.client(a.page, c.Client); err != nil {
+				return senders{}, err
+			}
+		}
+		if c.N != row.N+1 {
+			return senders{}, fmt.Errorf("n %d of client %s does not follow %d: %w", c.N, c.Client, row.N, storage.ErrInvalid)
+		}
+		if row.N > 0 && c.Author != row.Author {
+			return senders{}, fmt.Errorf("client %s is %q's, not %q's: %w", c.Client, row.Author, c.Author, storage.ErrInvalid)
+		}
+		moved.advance(row, c, a.expect+1+uint64(i))
+	}
+	return moved, nil
+}
+
+func (m *senders) advance(row clientRow, c *storage.Change, seq uint64) {
+	row.ClientState = storage.ClientState{Author: c.Author, N: c.N, Seq: seq, Digest: c.Digest}
+	if c.N == 1 || c.N-row.markedN >= markEvery || seq-row.markedSeq >= markReach {
+		row.markedN, row.markedSeq = c.N, seq
+		m.marks = append(m.marks, mark{c.Client, c.N, seq})
+	}
+	m.rows[c.Client] = row
+}
+
+func (m *senders) write(t *tables, page storage.PageID) {
+	for _, client := range slices.Sorted(maps.Keys(m.rows)) {
+		key := clientKey(page, client)
+		t.put(t.clients, key, m.rows[client].encode(key))
+	}
+	for _, mark := range m.marks {
+		key := markKey(page, mark.client, mark.n)
+		t.put(t.marks, key, encodeMark(key, mark.seq))
+	}
+}
+
+// Client says what page's log knows of client.
+func (s *Store) Client(ctx context.Context, page storage.PageID, client string) (state storage.ClientState, err error) {
+	if page.Validate() != nil {
+		return state, nil
+	}
+	err = s.view(ctx, func(t *tables) error {
+		row, err := t.client(page, client)
+		state = row.ClientState
+		return err
+	})
+	return state, err
+}
+
+// Find returns the seq of the change that client sent as n. It reads at most
+// 4,096 changes, in one transaction.
+func (s *Store) Find(ctx context.Context, page storage.PageID, client string, n uint64) (seq uint64, err error) {
+	if page.Validate() != nil || client == "" || n == 0 {
+		return 0, storage.ErrNotFound
+	}
+	err = s.view(ctx, func(t *tables) error {
+		seq, err = t.find(page, client, n)
+		return err
+	})
+	return seq, err
+}
+
+func (t *tables) find(page storage.PageID, client string, n uint64) (uint64, error) {
+	row, err := t.client(page, client)
+	switch {
+	case err != nil:
+		return 0, err
+	case n > row.N:
+		return 0, storage.ErrNotFound
+	case n == row.N:
+		return row.Seq, nil
+	}
+	seq, err := t.markBefore(page, client, n)
+	if err != nil {
+		return 0, err
+	}
+	prefix, c := pagePrefix(page), t.log.Cursor()
+	for k, v := c.Seek(logKey(page, seq)); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		encoded, _, _ := splitLink(v)
+		change, err := decodeChange(encoded)
+		if err != nil {
+			return 0, &storage.CorruptError{Page: page, Seq: tailNumber(k), Reason: err.Error()}
+		}
+		if change.n == n && string(change.client) == client {
+			return tailNumber(k), nil
+		}
+		if tailNumber(k) >= row.Seq {
+			break
+		}
+	}
+	return 0, &storage.CorruptError{Page: page, Seq: seq, Reason: fmt.Sprintf("edit %d of client %s is not after it, where it belongs", n, client)}
+}
+
+// markBefore is the seq of the newest mark of client that is at n or older.
+func (t *tables) markBefore(page storage.PageID, client string, n uint64) (uint64, error) {
+	c := t.marks.Cursor()
+	want := markKey(page, client, n)
+	k, v := c.Seek(want)
+	if !bytes.Equal(k, want) {
+		k, v = c.Prev()
+	}
+	if !bytes.HasPrefix(k, markPrefix(page, client)) {
+		return 0, corruptRow("marks of client "+client+" of "+string(page), fmt.Errorf("none at or before n %d", n))
+	}
+	seq, err := decodeMark(k, v)
+	if err != nil {
+		return 0, corruptRow("mark of client "+client+" of "+string(page), err)
+	}
+	return seq, nil
+}

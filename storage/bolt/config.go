@@ -1,0 +1,67 @@
+package bolt
+
+import (
+	"log/slog"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Config says how a store is opened. The zero value is fit for use.
+type Config struct {
+	// LockWait is how long Open waits for another process to let go of the
+	// folder. Zero means 100 ms.
+	LockWait time.Duration
+	// SweepEvery is how often expired records are looked for, to free their
+	// space. Zero means a minute.
+	SweepEvery time.Duration
+	// RetryFirst is how long a store that could not write waits before it
+	// tries again; each further wait is twice as long, up to RetryLast. Zero
+	// means 250 ms and 5 s.
+	RetryFirst, RetryLast time.Duration
+	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
+	Logger *slog.Logger
+
+	now    func() time.Time      // the clock; time.Now where nil
+	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
+	health func(error)           // told by the committer of each change of health
+	open   func() error          // asked before the file is opened again; may refuse
+}
+
+const (
+	defaultLockWait   = 100 * time.Millisecond
+	defaultSweepEvery = time.Minute
+	defaultRetryFirst = 250 * time.Millisecond
+	defaultRetryLast  = 5 * time.Second
+)
+
+func (c Config) withDefaults() Config {
+	if c.LockWait <= 0 {
+		c.LockWait = defaultLockWait
+	}
+	if c.SweepEvery <= 0 {
+		c.SweepEvery = defaultSweepEvery
+	}
+	if c.RetryFirst <= 0 {
+		c.RetryFirst = defaultRetryFirst
+	}
+	if c.RetryLast <= 0 {
+		c.RetryLast = max(defaultRetryLast, c.RetryFirst)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.commit == nil {
+		c.commit = (*bbolt.Tx).Commit
+	}
+	if c.health == nil {
+		c.health = func(error) {}
+	}
+	if c.open == nil {
+		c.open = func() error { return nil }
+	}
+	return c
+}

@@ -1,0 +1,34 @@
+// Package bolt keeps a store in one bbolt file, halley.db, in a folder.
+//
+// One goroutine, the committer, owns every write. It drains its queue, runs
+// one transaction, syncs, and answers everybody: a lone edit never waits for
+// company, and a crowd shares one sync. Reads are short transactions beside
+// it; none waits for a write to begin or end, but for the moment in which a
+// transaction is visible in the file and not yet synced (see gate).
+//
+// After any failed write or sync the file is closed and opened again before
+// anybody is answered (see recovery.go).
+//
+// It promises what package storage says, on a file system that keeps what
+// fdatasync has returned for. It does not promise to find a damaged bbolt page
+// that no read touches.
+//
+// # Layout
+//
+// One bucket a concern; integers in keys are 8 bytes, big endian. Every value
+// starts with the version of its encoding and, but for the log's, ends with a
+// CRC-32C of key and value.
+//
+//	meta     name                      text: magic, format, epoch, created
+//	log      page 0x00 seq             a change, then its link of the chain
+//	heads    page                      head, newest time, newest link
+//	clients  page 0x00 client          author, newest n, its seq and digest, newest mark
+//	marks    page 0x00 client 0x00 n   seq: where to look for an older n
+//	records  key                       version, expiry, value
+//	expiry   milliseconds key          nothing: what to sweep, in order
+//
+// The chain: link 0 is a hash of the page's id, and link s is the first 16
+// bytes of SHA-256(link s-1, seq, canonical encoding of change s). Damage by
+// chance and forks both break it. The digest is not part of a change's
+// encoding, so that changes can be folded small and the chain still holds.
+package bolt

@@ -1,0 +1,231 @@
+package bolt
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	// FileName is the store's file in its folder.
+	FileName = "halley.db"
+	// Format is the newest version of the file's format that this package
+	// knows, and the one that it writes.
+	Format = 1
+
+	magic = "halley store"
+)
+
+var (
+	keyMagic   = []byte("magic")
+	keyFormat  = []byte("format")
+	keyEpoch   = []byte("epoch")
+	keyCreated = []byte("created")
+)
+
+var (
+	// ErrInUse: another process has the folder open.
+	ErrInUse = errors.New("the folder is in use by another process")
+	// ErrNotStore: the file is no Halley store, or is damaged beyond opening.
+	ErrNotStore = errors.New("not a Halley store, or one that is damaged")
+)
+
+// A NewerError says that a store was written by a newer version.
+type NewerError struct {
+	Path   string
+	Format int
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("%s was written by a newer Halley (format %d; this one knows up to %d)", e.Path, e.Format, Format)
+}
+
+// makeFolder makes dir where it is missing, and sees to it that its name is on
+// the disk too.
+func makeFolder(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && !info.IsDir():
+		return fmt.Errorf("the data folder %s is a file, not a folder", dir)
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the data folder %s cannot be reached: %w", dir, err)
+	}
+	parent := filepath.Dir(filepath.Clean(dir))
+	if parent != dir {
+		if err := makeFolder(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("the data folder %s cannot be made: %w", dir, err)
+	}
+	return syncFolder(parent)
+}
+
+// syncFolder makes the names in dir durable. Windows has no such call.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync the folder %s: %w", dir, err)
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("sync the folder %s: %w", dir, err)
+	}
+	return nil
+}
+
+// openFile opens the bbolt file at path, made if it is missing.
+func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
+	var db *bbolt.DB
+	var err error
+	for _, size := range mapSizes() {
+		db, err = mapFile(path, lockWait, size)
+		if !errors.Is(err, syscall.ENOMEM) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, sayWhy(path, err)
+	}
+	return db, nil
+}
+
+// mapSizes are the address spaces to try, largest first. A large one spares
+// readers every remapping, which would wait for all of them; it costs no
+// memory, but a process may be limited in it (ulimit -v). On Windows it would
+// be the size of the file.
+func mapSizes() []int {
+	if bits.UintSize < 64 || runtime.GOOS == "windows" {
+		return []int{0}
+	}
+	const gib = 1 << 30
+	return []int{64 * gib, 16 * gib, 4 * gib, gib, gib / 8, 0}
+}
+
+func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err error) {
+	options := &bbolt.Options{
+		Timeout:         lockWait,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: size,
+		NoStatistics:    true,
+	}
+	guardErr := guard(func() { db, err = bbolt.Open(path, 0o600, options) })
+	if guardErr != nil {
+		return nil, fmt.Errorf("%w: %w", bbolterrors.ErrInvalid, guardErr)
+	}
+	return db, err
+}
+
+// guard runs fn and turns its panic into an error: bbolt panics, or faults in
+// its mapping, on a page that is damaged or cut off, and one bad page must not
+// take down the server.
+func guard(fn func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the file is damaged: %v", p)
+		}
+	}()
+	fn()
+	return nil
+}
+
+// sayWhy turns what bbolt or the system says of a file into a sentence.
+func sayWhy(path string, err error) error {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return fmt.Errorf("%s: %w", path, ErrInUse)
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum),
+		errors.Is(err, bbolterrors.ErrVersionMismatch):
+		return fmt.Errorf("%s: %w (%w)", path, ErrNotStore, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("the data folder %s cannot be written: %w", filepath.Dir(path), err)
+	}
+	return fmt.Errorf("open the store %s: %w", path, err)
+}
+
+// identify checks that db is a Halley store of a known format and returns its
+// epoch. A file without any bucket is a new one, and becomes a store.
+func identify(db *bbolt.DB, path string, now time.Time) (epoch string, err error) {
+	var fresh bool
+	err = db.View(func(tx *bbolt.Tx) error {
+		first, _ := tx.Cursor().First()
+		fresh = first == nil
+		if !fresh {
+			epoch, err = readMeta(tx, path)
+		}
+		return err
+	})
+	if err != nil || !fresh {
+		return epoch, err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		epoch, err = writeMeta(tx, now)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("make the store %s: %w", path, err)
+	}
+	return epoch, syncFolder(filepath.Dir(path))
+}
+
+func readMeta(tx *bbolt.Tx, path string) (epoch string, err error) {
+	meta := tx.Bucket(bucketMeta)
+	if meta == nil || string(meta.Get(keyMagic)) != magic {
+		return "", fmt.Errorf("%s: %w", path, ErrNotStore)
+	}
+	format, err := strconv.Atoi(string(meta.Get(keyFormat)))
+	switch {
+	case err != nil || format < 1:
+		return "", fmt.Errorf("%s: %w (format %q)", path, ErrNotStore, meta.Get(keyFormat))
+	case format > Format:
+		return "", &NewerError{path, format}
+	}
+	for _, name := range allBuckets {
+		if tx.Bucket(name) == nil {
+			return "", fmt.Errorf("%s: %w (nothing under %q)", path, ErrNotStore, name)
+		}
+	}
+	return string(meta.Get(keyEpoch)), nil
+}
+
+func writeMeta(tx *bbolt.Tx, now time.Time) (epoch string, err error) {
+	for _, name := range allBuckets {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return "", err
+		}
+	}
+	epoch = newEpoch()
+	t := tablesOf(tx)
+	t.put(t.meta, keyMagic, []byte(magic))
+	t.put(t.meta, keyFormat, strconv.AppendInt(nil, Format, 10))
+	t.put(t.meta, keyEpoch, []byte(epoch))
+	t.put(t.meta, keyCreated, []byte(now.UTC().Format(time.RFC3339)))
+	return epoch, t.err
+}
+
+// newEpoch is 128 random bits in base64url.
+func newEpoch() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

@@ -1,0 +1,197 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"halley/storage"
+)
+
+// After a failed write or sync nothing in memory can be trusted: bbolt's
+// mapping may show the refused transaction, and a sync that failed once may
+// return success the next time without having written anything. So the file is
+// closed and opened again, and the number of its newest transaction says
+// whether the refused one is in it: numbers go up by one, and nobody else
+// writes. One that is in it has its pages on the disk, for they are synced
+// before the meta page is written; only that meta page is in doubt. The probe
+// settles it, since a whole further transaction that is synced stands on it.
+
+// A fate is what became of a transaction whose commit failed.
+type fate int
+
+const (
+	absent  fate = iota // it is not in the file, and never will be
+	stored              // it is in the file and synced
+	unknown             // it cannot be told
+)
+
+// A doubt is a transaction of unknown fate and what it wrote to.
+type doubt struct {
+	tx      int
+	touched map[touched]bool
+}
+
+func newDoubt(tx int, batch []*write) *doubt {
+	d := &doubt{tx: tx, touched: make(map[touched]bool, len(batch))}
+	for _, w := range batch {
+		d.touched[w.touches] = true
+	}
+	return d
+}
+
+// about returns storage.ErrUnknown where what is in doubt. A nil doubt has none.
+func (d *doubt) about(what touched) error {
+	if d != nil && d.touched[what] {
+		return storage.ErrUnknown
+	}
+	return nil
+}
+
+// recovery is what the committer knows of a failure that lasts.
+type recovery struct {
+	timer       *time.Timer // fires when it is time to try again
+	wait        time.Duration
+	first, last time.Duration
+	cause       error // of the failure
+}
+
+func newRecovery(cfg Config) recovery {
+	timer := time.NewTimer(0)
+	timer.Stop()
+	return recovery{timer: timer, wait: cfg.RetryFirst, first: cfg.RetryFirst, last: cfg.RetryLast}
+}
+
+// settle finds out what became of the transaction tx, which wrote batch and
+// failed of cause. Unless it returns with the store healthy, the store takes
+// no writes until retry succeeds.
+func (s *Store) settle(cause error, tx int, batch []*write) fate {
+	s.cfg.Logger.Error("a write to the store failed", "path", s.path, "error", cause)
+	s.setDoubt(newDoubt(tx, batch))
+	if err := s.reopen(); err != nil {
+		s.fail(storage.ErrUnknown, errors.Join(cause, err))
+		return unknown
+	}
+	found := s.doubt != nil // the committer alone sets it
+	if err := s.probe(); err != nil {
+		if !found {
+			s.fail(storage.ErrDiskFull, cause)
+			return absent
+		}
+		s.fail(storage.ErrUnknown, cause)
+		return unknown
+	}
+	s.setDoubt(nil)
+	if found {
+		return stored
+	}
+	return absent
+}
+
+// retry tries to take writes again.
+func (s *Store) retry() {
+	if s.db == nil {
+		if err := s.reopen(); err != nil {
+			s.fail(storage.ErrUnknown, err)
+			return
+		}
+	}
+	if err := s.probe(); err != nil {
+		s.fail(storage.ErrDiskFull, err)
+		return
+	}
+	s.setDoubt(nil)
+	s.recovery.wait = s.recovery.first
+	s.health.Store(nil)
+	s.cfg.health(nil)
+	s.cfg.Logger.Info("the store takes writes again", "path", s.path)
+}
+
+// fail makes the store take no writes, and sets the time of the next try.
+func (s *Store) fail(kind, cause error) {
+	err := fmt.Errorf("%w: %w", kind, cause)
+	s.recovery.cause = cause
+	s.recovery.timer.Reset(s.recovery.wait)
+	s.recovery.wait = min(2*s.recovery.wait, s.recovery.last)
+	s.health.Store(&err)
+	s.cfg.health(err)
+}
+
+func (s *Store) setDoubt(d *doubt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubt = d
+}
+
+// reopen closes the file, opens it again, and drops a doubt that turns out to
+// be none. Meanwhile readers wait; if it fails, they get an error.
+func (s *Store) reopen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			s.cfg.Logger.Warn("closing the store to open it again", "path", s.path, "error", err)
+		}
+	}
+	db, newest, err := s.openAgain()
+	s.db = db
+	s.gate.set(newest)
+	if err != nil {
+		s.gone = fmt.Errorf("%w: %w", storage.ErrUnknown, err)
+		return err
+	}
+	if s.doubt != nil && newest < s.doubt.tx {
+		s.doubt = nil
+	}
+	return nil
+}
+
+// openAgain opens the file that the store had open, and no other.
+func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
+	if err := s.cfg.open(); err != nil {
+		return nil, 0, err
+	}
+	if _, err := os.Stat(s.path); err != nil {
+		return nil, 0, fmt.Errorf("open the store again: %w", err)
+	}
+	if db, err = openFile(s.path, s.cfg.LockWait); err != nil {
+		return nil, 0, err
+	}
+	epoch, newest, err := examine(db, s.path, s.cfg)
+	if err == nil && epoch != s.epoch {
+		err = fmt.Errorf("%s: another store has taken its place", s.path)
+	}
+	if err != nil {
+		db.Close()
+		return nil, 0, err
+	}
+	return db, newest, nil
+}
+
+var keyProbe = []byte("probe")
+
+// probeBytes is what a probe asks for. It is free again afterwards, inside the
+// file, so that the next edits find room even if the disk has no more.
+const probeBytes = 64 << 10
+
+// probe tries whether the disk takes a transaction. If not, the file has been
+// opened again.
+func (s *Store) probe() error {
+	_, err := s.transact(func(t *tables) bool {
+		t.put(t.meta, keyProbe, make([]byte, probeBytes))
+		return true
+	})
+	if err == nil {
+		_, err = s.transact(func(t *tables) bool {
+			t.remove(t.meta, keyProbe)
+			return true
+		})
+	}
+	if err != nil {
+		return errors.Join(err, s.reopen())
+	}
+	return nil
+}

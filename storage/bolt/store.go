@@ -1,0 +1,163 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+
+	"halley/storage"
+)
+
+// A Store is a storage.Store in one bbolt file.
+type Store struct {
+	cfg   Config
+	path  string
+	epoch string
+
+	queue  *queue
+	gate   *gate
+	health atomic.Pointer[error] // nil: well
+
+	mu    sync.RWMutex // held for reading during each read; for writing while db changes
+	db    *bbolt.DB    // guarded by mu, set by the committer alone; nil: see gone
+	gone  error        // guarded by mu: why db is nil
+	doubt *doubt       // guarded by mu: the write whose fate cannot be told; else nil
+
+	recovery recovery // the committer's own
+
+	stopSweeper context.CancelFunc
+	goroutines  sync.WaitGroup
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open opens the store in dir, which is made if it is missing (mode 0700, the
+// file 0600). Its errors are sentences for whoever runs Halley: they wrap
+// ErrInUse, ErrNotStore or a *NewerError, or say what the system said. Close
+// the store when done.
+func Open(dir string, cfg Config) (*Store, error) {
+	cfg = cfg.withDefaults()
+	if err := makeFolder(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, FileName)
+	db, err := openFile(path, cfg.LockWait)
+	if err != nil {
+		return nil, err
+	}
+	epoch, newest, err := examine(db, path, cfg)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db}
+	s.recovery = newRecovery(cfg)
+	sweeping, stop := context.WithCancel(context.Background())
+	s.stopSweeper = stop
+	s.goroutines.Go(s.commitAll)
+	s.goroutines.Go(func() { s.sweepAll(sweeping) })
+	return s, nil
+}
+
+// examine returns the store's epoch and its newest transaction.
+func examine(db *bbolt.DB, path string, cfg Config) (epoch string, newest int, err error) {
+	guardErr := guard(func() {
+		if epoch, err = identify(db, path, cfg.now()); err == nil {
+			newest, err = newestTx(db)
+		}
+	})
+	if guardErr != nil {
+		return "", 0, fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
+	}
+	return epoch, newest, err
+}
+
+func newestTx(db *bbolt.DB) (id int, err error) {
+	err = db.View(func(tx *bbolt.Tx) error {
+		id = tx.ID()
+		return nil
+	})
+	return id, err
+}
+
+// Epoch is the store's random id.
+func (s *Store) Epoch() string { return s.epoch }
+
+// Healthy says why the store takes no writes now; nil if it does.
+func (s *Store) Healthy() error {
+	if err := s.health.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Close answers every write that was called before it, then closes the file.
+func (s *Store) Close() error {
+	s.stopSweeper()
+	s.queue.close()
+	s.goroutines.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	closed := error(storage.ErrClosed)
+	s.health.Store(&closed)
+	s.gone = closed
+	if s.db == nil {
+		return nil
+	}
+	db := s.db
+	s.db = nil
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("close the store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// view runs fn over a synced state of the store. What fn is given is valid
+// only during the call.
+func (s *Store) view(ctx context.Context, fn func(*tables) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for {
+		wait, err := s.tryView(fn)
+		if wait == nil {
+			return err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tryView is view, but where the newest transaction is not synced yet, it
+// returns a channel that is closed when it is worth trying again.
+func (s *Store) tryView(fn func(*tables) error) (wait <-chan struct{}, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return nil, s.gone
+	}
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		return nil, fmt.Errorf("read the store %s: %w", s.path, err)
+	}
+	defer tx.Rollback()
+	if ok, wait := s.gate.admit(tx.ID()); !ok {
+		return wait, nil
+	}
+	guardErr := guard(func() {
+		t := tablesOf(tx)
+		t.doubt = s.doubt
+		err = fn(t)
+	})
+	if guardErr != nil {
+		return nil, corruptRow(s.path, guardErr)
+	}
+	return nil, err
+}

@@ -1,0 +1,100 @@
+package bolt
+
+import (
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"halley/storage"
+)
+
+// logFill is how full a leaf of the log is left when it splits. A page's
+// changes are only ever added at their end, so little room is needed between.
+const logFill = 0.9
+
+// tables are the buckets in one transaction. The first write that fails sticks
+// in err, and the transaction must not be committed.
+type tables struct {
+	meta, log, heads, clients, marks, records, expiry *bbolt.Bucket
+
+	doubt *doubt // of reads; a read of what is in doubt is refused
+	err   error
+}
+
+func tablesOf(tx *bbolt.Tx) *tables {
+	t := &tables{
+		meta:    tx.Bucket(bucketMeta),
+		log:     tx.Bucket(bucketLog),
+		heads:   tx.Bucket(bucketHeads),
+		clients: tx.Bucket(bucketClients),
+		marks:   tx.Bucket(bucketMarks),
+		records: tx.Bucket(bucketRecords),
+		expiry:  tx.Bucket(bucketExpiry),
+	}
+	t.log.FillPercent = logFill
+	return t
+}
+
+// put keeps value, which must not change until the transaction ends.
+func (t *tables) put(b *bbolt.Bucket, key, value []byte) {
+	t.err = errors.Join(t.err, b.Put(key, value))
+}
+
+func (t *tables) remove(b *bbolt.Bucket, key []byte) {
+	t.err = errors.Join(t.err, b.Delete(key))
+}
+
+// head is the zero headRow, with the page's first link, for a page without changes.
+func (t *tables) head(page storage.PageID) (headRow, error) {
+	if err := t.doubt.about(touched{page: page}); err != nil {
+		return headRow{}, err
+	}
+	key := []byte(page)
+	row := t.heads.Get(key)
+	if row == nil {
+		return headRow{link: firstLink(page)}, nil
+	}
+	h, err := decodeHead(key, row)
+	if err != nil {
+		return headRow{}, corruptRow("head of "+string(page), err)
+	}
+	return h, nil
+}
+
+// client is the zero clientRow for one that page does not know.
+func (t *tables) client(page storage.PageID, client string) (clientRow, error) {
+	if err := t.doubt.about(touched{page: page}); err != nil {
+		return clientRow{}, err
+	}
+	key := clientKey(page, client)
+	row := t.clients.Get(key)
+	if row == nil {
+		return clientRow{}, nil
+	}
+	c, err := decodeClient(key, row)
+	if err != nil {
+		return clientRow{}, corruptRow("client "+client+" of "+string(page), err)
+	}
+	return c, nil
+}
+
+// record returns false for a key that has none, or one that has expired, of
+// which it returns the row nevertheless.
+func (t *tables) record(key string, expired func(recordRow) bool) (recordRow, bool, error) {
+	if err := t.doubt.about(touched{key: key}); err != nil {
+		return recordRow{}, false, err
+	}
+	row := t.records.Get([]byte(key))
+	if row == nil {
+		return recordRow{}, false, nil
+	}
+	r, err := decodeRecord([]byte(key), row)
+	if err != nil {
+		return recordRow{}, false, corruptRow(key, err)
+	}
+	return r, !expired(r), nil
+}
+
+func corruptRow(key string, err error) error {
+	return &storage.CorruptError{Key: key, Reason: err.Error()}
+}
