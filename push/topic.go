@@ -1,0 +1,206 @@
+package push
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of the unsequenced events kept per topic: a few seconds of presence.
+const (
+	unsequencedEvents = 64
+	unsequencedBytes  = 64 << 10
+)
+
+// topicGrace is how long a topic without subscriptions keeps its ring, so that
+// readers who come back at once need not go to the log.
+const topicGrace = 30 * time.Second
+
+// A topic is what one can follow: its newest events and who follows it.
+type topic struct {
+	name string
+	// numbers counts the unsequenced events of all topics of the hub. A topic
+	// takes a number when it is made, too: so whoever was told less was told by
+	// an earlier topic of the name, and what was published between is unknown.
+	numbers *atomic.Uint64
+
+	mu          sync.Mutex // guards the fields below
+	head        uint64     // the newest seq known, by Publish or by Source.Head
+	sequenced   ring
+	unsequenced ring
+	dropped     uint64 // number of the newest unsequenced event that is no longer kept
+	subs        []*subscription
+	idleSince   time.Time // meaningful while subs is empty
+}
+
+func newTopic(name string, cfg Config, numbers *atomic.Uint64) *topic {
+	return &topic{
+		name:        name,
+		numbers:     numbers,
+		sequenced:   ring{maxEvents: cfg.RingEvents, maxBytes: cfg.RingBytes},
+		unsequenced: ring{maxEvents: unsequencedEvents, maxBytes: unsequencedBytes},
+		dropped:     numbers.Add(1),
+	}
+}
+
+// publish keeps f and wakes the subscriptions. The lock is held over the
+// wake-ups, which never block.
+func (t *topic) publish(f *frame) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if f.Seq > 0 {
+		t.keepSequenced(f)
+	} else {
+		f.number = t.numbers.Add(1)
+		f.after = t.sequenced.newestSeq()
+		if gone := t.unsequenced.push(f); gone != nil {
+			t.dropped = gone.number
+		}
+	}
+	for _, s := range t.subs {
+		s.signal.raise(news)
+	}
+}
+
+// keepSequenced ignores what was published before. After a skipped seq the ring
+// begins anew, and readers fetch what was skipped from the log.
+func (t *topic) keepSequenced(f *frame) {
+	newest := t.sequenced.newestSeq()
+	if f.Seq <= newest {
+		return
+	}
+	if f.Seq > newest+1 {
+		t.sequenced.clear()
+	}
+	t.sequenced.push(f)
+	t.head = max(t.head, f.Seq)
+}
+
+// noteHead takes notice of the head as the log has it.
+func (t *topic) noteHead(seq uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.head = max(t.head, seq)
+}
+
+func (t *topic) add(s *subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.index = len(t.subs)
+	t.subs = append(t.subs, s)
+}
+
+func (t *topic) remove(s *subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := len(t.subs) - 1
+	t.subs[s.index] = t.subs[last]
+	t.subs[s.index].index = s.index
+	t.subs[last] = nil
+	t.subs = t.subs[:last]
+	if last == 0 {
+		t.idleSince = time.Now()
+	}
+}
+
+// stale reports that nobody has followed the topic for the grace.
+func (t *topic) stale(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.subs) == 0 && now.Sub(t.idleSince) >= topicGrace
+}
+
+// end makes f the last event of the subscriptions that match.
+func (t *topic) end(f *frame, match func(*subscription) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.subs {
+		if match(s) {
+			s.end = f
+			s.signal.raise(news)
+		}
+	}
+}
+
+// newestNumber is as far as a reader is told who takes a snapshot from now on.
+func (t *topic) newestNumber() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.unsequenced.frames); n > 0 {
+		return t.unsequenced.frames[n-1].number
+	}
+	return t.dropped
+}
+
+// A haul is what gather brings for one subscription.
+type haul struct {
+	frames []*frame // in the order published
+	more   bool     // there are more, beyond the bound
+	behind uint64   // not 0: the events up to this seq come from the log first
+	missed bool     // unsequenced events were dropped
+	end    *frame   // after the frames, the topic leaves the line
+}
+
+// gather returns what s has not been sent yet, frames of about maxBytes at
+// most, appended to dst. It touches memory only.
+func (t *topic) gather(s *subscription, dst []*frame, maxBytes int) haul {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := haul{frames: dst}
+	var sequenced []*frame
+	if s.sequenced {
+		sequenced, h.behind = t.pending(s.seq)
+	}
+	switch {
+	case s.end != nil && h.behind > 0:
+		return haul{frames: dst, end: s.end} // the log may be closed to readers by now
+	case h.behind > 0:
+		return h
+	case s.end == nil && s.told < t.dropped:
+		h.missed = true
+		return h
+	}
+	h.frames, h.more = merge(dst, sequenced, t.unsequenced.afterNumber(s.told), maxBytes)
+	switch {
+	case h.more:
+	case s.end != nil:
+		h.end = s.end
+	default:
+		h.more = len(sequenced) > 0 && t.sequenced.newestSeq() < t.head
+	}
+	return h
+}
+
+// pending is the part of the ring behind seq, or else how far the log is needed
+// first: up to the ring, or up to the head where the ring has not got so far
+// (committed but not yet published here, or published elsewhere).
+func (t *topic) pending(seq uint64) (frames []*frame, behind uint64) {
+	frames, reached := t.sequenced.afterSeq(seq)
+	switch {
+	case !reached:
+		return nil, t.sequenced.frames[0].Seq - 1
+	case len(frames) == 0 && seq < t.head:
+		return nil, t.head
+	}
+	return frames, 0
+}
+
+// merge appends both kinds to dst in the order they were published, until
+// maxBytes are reached, and reports whether some are left.
+func merge(dst, sequenced, unsequenced []*frame, maxBytes int) ([]*frame, bool) {
+	size := 0
+	for len(sequenced)+len(unsequenced) > 0 {
+		if size >= maxBytes {
+			return dst, true
+		}
+		from := &sequenced
+		if len(sequenced) == 0 || len(unsequenced) > 0 && unsequenced[0].after < sequenced[0].Seq {
+			from = &unsequenced
+		}
+		f := (*from)[0]
+		*from = (*from)[1:]
+		dst = append(dst, f)
+		size += len(f.Data)
+	}
+	return dst, false
+}
