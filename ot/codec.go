@@ -20,12 +20,32 @@ import (
 // A plain retain at the end stays, so that whoever knows the content can refuse
 // one that reaches past its end; see [Delta.Chop].
 func Parse(data []byte) (Delta, error) {
+	b := newBuilder(bytesPerOp(len(data)))
+	if err := parseEach(data, b.push); err != nil {
+		return nil, err
+	}
+	return b.delta(), nil
+}
+
+// ParseOps is Parse without normalising: index i of the result is op i as
+// sent, the zero Op where that has no length. It is for whoever must name an
+// op as it was sent.
+func ParseOps(data []byte) (Delta, error) {
+	d := make(Delta, 0, bytesPerOp(len(data)))
+	err := parseEach(data, func(op Op) { d = append(d, op) })
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// parseEach hands over the ops of a JSON array, one by one, as sent.
+func parseEach(data []byte, each func(Op)) error {
 	p := parser{data: data, op: -1}
 	p.space()
 	if p.peek() != '[' {
-		return nil, invalid("the delta is not a JSON array")
+		return invalid("the delta is not a JSON array")
 	}
-	b := newBuilder(bytesPerOp(len(data)))
 	total := 0
 	index := -1
 	err := p.list('[', ']', func() error {
@@ -40,14 +60,14 @@ func Parse(data []byte) (Delta, error) {
 			return p.fail("brings the sum of lengths over 2^53-1")
 		}
 		total += n
-		b.push(op)
+		each(op)
 		p.op = -1
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return b.delta(), p.end()
+	return p.end()
 }
 
 // bytesPerOp guesses how many ops are in n bytes of JSON.
