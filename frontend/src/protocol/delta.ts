@@ -232,9 +232,9 @@ function transformOp(ops: Op[], a: Retain | Delete, b: Retain | Delete, priority
   else push(ops, retainOp(b.retain, transformAttributes(a.attributes, b.attributes, priority)))
 }
 
-/** Both changes rewritten to follow the other: [a after b, b after a]; `a` as the earlier one when `first`. */
-export function transformPair(a: Delta, b: Delta, first: boolean): [Delta, Delta] {
-  return [transform(b, a, !first), transform(a, b, first)]
+/** Both changes rewritten to follow the other: [a after b, b after a], with `priority` as transform(a, b) has it. */
+export function transformPair(a: Delta, b: Delta, priority: boolean): [Delta, Delta] {
+  return [transform(b, a, !priority), transform(a, b, priority)]
 }
 
 /** Where a position is after `change`. An insert right at it pushes it on unless `priority`. */

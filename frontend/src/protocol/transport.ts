@@ -1,0 +1,73 @@
+/** What a session needs of the world. The browser's are in transport/; tests bring their own. */
+import type { Change, Cursor, LoadedPage, PageInfo, PresenceState, Problem, ServerEvent } from './wire'
+
+export interface Clock {
+  /** Milliseconds since any fixed moment. */
+  now(): number
+  /** Calls `run` once after `ms` milliseconds, unless the function it returns was called before. */
+  after(ms: number, run: () => void): () => void
+}
+
+/** What the page around us is like, as the browser sees it. */
+export interface Surroundings {
+  online(): boolean
+  /** Whether somebody can see this tab. */
+  visible(): boolean
+  /** Calls `listener` when either changes, or the page came back from a long sleep; returns how to stop. */
+  watch(listener: () => void): () => void
+}
+
+/** Where a line starts: changes after `seq` are sent. */
+export interface Position {
+  readonly seq: number
+  readonly epoch: string
+  readonly client: string
+}
+
+export interface LineListener {
+  /** Every event that is known, in order. `hello` means that the line is open. */
+  event(event: ServerEvent): void
+  /** The line is lost, for the `failures`th time without a hello between; it comes back by itself. */
+  lost(failures: number): void
+  /** The server refuses the line for good. */
+  refused(problem: Problem): void
+}
+
+/** An open line that comes back by itself until it is closed. */
+export interface Line {
+  /** Drops the connection and opens a new one at once. */
+  restart(): void
+  /** Tries now, where it is waiting to try again. */
+  hurry(): void
+  close(): void
+}
+
+export interface PresencePost {
+  readonly client: string
+  readonly base: number
+  readonly cursor: Cursor | null
+  readonly state: PresenceState | 'left'
+}
+
+/** The server's calls that an open page needs. Each rejects with a Problem. */
+export interface Transport {
+  load(page: string): Promise<LoadedPage>
+  changes(page: string, after: number): Promise<{ changes: Change[]; head: number }>
+  /** Submits an edit, as the JSON text that it is; answers its seq. */
+  submit(page: string, edit: string): Promise<number>
+  /** Says where we are; must also get out while the tab closes. */
+  present(page: string, presence: PresencePost): Promise<void>
+  retitle(page: string, title: string): Promise<PageInfo>
+  /** Opens a line. `where` is asked again at each reconnect. */
+  follow(page: string, where: () => Position, listener: LineListener): Line
+}
+
+export interface SessionDeps {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly surroundings: Surroundings
+  /** A new random id for a client. */
+  newClient(): string
+  /** From 0 up to, not including, 1: spreads retries. */
+  random(): number
+}
