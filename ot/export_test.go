@@ -1,0 +1,68 @@
+package ot
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// CheckTree returns what is wrong inside c, for tests: sums that are not those
+// of the parts, leaves at different depths, nodes over their bounds, runs that
+// are empty, should be joined or cut a character.
+func CheckTree(c *Content) error {
+	depth, err := checkNode(c.root)
+	if err == nil && c.sum != c.root.total() {
+		err = fmt.Errorf("the content's sum is %v, its parts' %v", c.sum, c.root.total())
+	}
+	if err != nil {
+		return fmt.Errorf("at depth %d: %w", depth, err)
+	}
+	return nil
+}
+
+func checkNode(n node) (depth int, err error) {
+	if n.overfull() {
+		return 0, fmt.Errorf("overfull %T", n)
+	}
+	if l, ok := n.(*leaf); ok {
+		return 1, checkLeaf(l)
+	}
+	b := n.(*branch)
+	for i, kid := range b.kids[:b.n] {
+		below, err := checkNode(kid)
+		if err != nil {
+			return below + 1, err
+		}
+		if i > 0 && below+1 != depth {
+			return 0, fmt.Errorf("leaves at depths %d and %d", depth, below+1)
+		}
+		depth = below + 1
+		if b.sums[i] != kid.total() {
+			return 0, fmt.Errorf("child %d has sum %v, its parts %v", i, b.sums[i], kid.total())
+		}
+	}
+	return depth, nil
+}
+
+func checkLeaf(l *leaf) error {
+	text := l.text
+	for i, r := range l.runs {
+		part := text[:r.bytes]
+		text = text[r.bytes:]
+		switch {
+		case r.units == 0:
+			return fmt.Errorf("run %d is empty", i)
+		case !utf8.Valid(part):
+			return fmt.Errorf("run %d holds %q", i, part)
+		case lenUTF16(part) != int(r.units):
+			return fmt.Errorf("run %d holds %q of %d units", i, part, r.units)
+		case i > 0 && l.runs[i-1].joins(&r):
+			return fmt.Errorf("runs %d and %d should be one", i-1, i)
+		case r.style.isEmbed() && string(part) != embedText:
+			return fmt.Errorf("run %d is an embed but holds %q", i, part)
+		}
+	}
+	if len(text) > 0 {
+		return fmt.Errorf("%q is in no run", text)
+	}
+	return nil
+}

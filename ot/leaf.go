@@ -1,0 +1,335 @@
+package ot
+
+import "slices"
+
+const (
+	// maxLeafBytes bounds the text of a leaf, which is moved on every edit in it.
+	maxLeafBytes = 1024
+	// maxLeafRuns bounds how many runs a leaf has.
+	maxLeafRuns = 64
+	// maxInsert bounds the text that is put into a leaf at once, so that one
+	// split is enough afterwards.
+	maxInsert = maxLeafBytes / 2
+	// leafRoom is how much longer a copy of a leaf's text may grow in place: it
+	// is copied because an edit is about to come.
+	leafRoom = 32
+)
+
+// A run is a stretch of text in one style, or an embed.
+type run struct {
+	bytes, units int32
+	style        *style
+}
+
+// run returns f as a run.
+func (f *fragment) run() run { return run{int32(len(f.text)), int32(f.units), f.style} }
+
+// joins reports whether r and o, neighbours, are one run.
+func (r *run) joins(o *run) bool { return r.style == o.style && !r.style.isEmbed() }
+
+// A leaf holds about 1 KB of text. Neighbours among its runs do not join, and
+// none is empty.
+type leaf struct {
+	owner owner
+	text  []byte
+	runs  []run
+}
+
+func (l *leaf) owned(o owner) node {
+	if l.owner == o {
+		return l
+	}
+	text := make([]byte, len(l.text), len(l.text)+leafRoom)
+	copy(text, l.text)
+	return &leaf{owner: o, text: text, runs: slices.Clone(l.runs)}
+}
+
+func (l *leaf) total() sum {
+	total := sum{bytes: len(l.text)}
+	for i := range l.runs {
+		total.units += int(l.runs[i].units)
+	}
+	total.extra = l.extra()
+	return total
+}
+
+// A place is where a position lies in a leaf.
+type place struct {
+	run     int // index of the run
+	in      int // units of that run before the position
+	runByte int // byte offset of that run
+	byte    int // byte offset of the position
+}
+
+// findBefore returns the place of a position, in the run that holds the unit
+// before it. The leaf must not be empty.
+func (l *leaf) findBefore(at int) place {
+	var p place
+	for p.run < len(l.runs)-1 && at > int(l.runs[p.run].units) {
+		at -= int(l.runs[p.run].units)
+		p.runByte += int(l.runs[p.run].bytes)
+		p.run++
+	}
+	return l.place(p, at)
+}
+
+// findAfter returns the place of a position, in the run that holds the unit
+// after it.
+func (l *leaf) findAfter(at int) place {
+	var p place
+	for p.run < len(l.runs)-1 && at >= int(l.runs[p.run].units) {
+		at -= int(l.runs[p.run].units)
+		p.runByte += int(l.runs[p.run].bytes)
+		p.run++
+	}
+	return l.place(p, at)
+}
+
+// place completes p, whose run and runByte are known, for the position in that
+// run.
+func (l *leaf) place(p place, in int) place {
+	r := &l.runs[p.run]
+	offset, _ := offsetUTF16(l.text[p.runByte:p.runByte+int(r.bytes)], in, int(r.units))
+	p.in, p.byte = in, p.runByte+offset
+	return p
+}
+
+func (l *leaf) between(at int) bool {
+	for i, from := 0, 0; i < len(l.runs); i++ {
+		r := &l.runs[i]
+		if at < int(r.units) {
+			_, between := offsetUTF16(l.text[from:from+int(r.bytes)], at, int(r.units))
+			return between
+		}
+		at -= int(r.units)
+		from += int(r.bytes)
+	}
+	return true
+}
+
+func (l *leaf) walk(from, to int, yield func([]byte, *style) bool) bool {
+	text := l.text
+	for i := 0; i < len(l.runs) && to > 0; i++ {
+		r := &l.runs[i]
+		units := int(r.units)
+		if from < units {
+			piece := text[:r.bytes]
+			if to < units {
+				end, _ := offsetUTF16(piece, to, units)
+				piece = piece[:end]
+			}
+			if from > 0 {
+				start, _ := offsetUTF16(text[:r.bytes], from, units)
+				piece = piece[start:]
+			}
+			if len(piece) > 0 && !yield(piece, r.style) {
+				return false
+			}
+		}
+		from -= units
+		to -= units
+		text = text[r.bytes:]
+	}
+	return true
+}
+
+func (l *leaf) insert(at int, f fragment) sum {
+	if len(l.runs) == 0 {
+		return l.push(f)
+	}
+	added, change := f.run(), sum{units: f.units, bytes: len(f.text)}
+	p := l.findBefore(at)
+	l.insertBytes(p.byte, f.text)
+	if r := &l.runs[p.run]; r.joins(&added) {
+		r.bytes += added.bytes
+		r.units += added.units
+		return change
+	}
+	change.extra = l.insertRun(p, added)
+	return change
+}
+
+// push appends f and returns what was added.
+func (l *leaf) push(f fragment) sum {
+	added, change := f.run(), sum{units: f.units, bytes: len(f.text)}
+	l.text = append(l.text, f.text...)
+	if n := len(l.runs); n > 0 && l.runs[n-1].joins(&added) {
+		l.runs[n-1].bytes += added.bytes
+		l.runs[n-1].units += added.units
+		return change
+	}
+	l.runs = append(l.runs, added)
+	change.extra = f.style.extra
+	return change
+}
+
+// insertBytes puts text at byte offset at.
+func (l *leaf) insertBytes(at int, text string) {
+	n := len(l.text)
+	l.text = append(l.text, text...)
+	if at < n {
+		copy(l.text[at+len(text):], l.text[at:n])
+		copy(l.text[at:], text)
+	}
+}
+
+// insertRun puts a run at p, whose own run it does not join, and returns the
+// change of the sum's extra.
+func (l *leaf) insertRun(p place, added run) (extra int) {
+	r := l.runs[p.run]
+	switch {
+	case p.in == 0:
+		l.runs = slices.Insert(l.runs, p.run, added)
+	case p.in < int(r.units):
+		l.cutRun(p)
+		l.runs = slices.Insert(l.runs, p.run+1, added)
+		return added.style.extra + r.style.extra
+	case p.run+1 < len(l.runs) && l.runs[p.run+1].joins(&added):
+		next := &l.runs[p.run+1]
+		next.bytes += added.bytes
+		next.units += added.units
+		return 0
+	default:
+		l.runs = slices.Insert(l.runs, p.run+1, added)
+	}
+	return added.style.extra
+}
+
+func (l *leaf) remove(at, n int) sum {
+	p := l.findAfter(at)
+	r := &l.runs[p.run]
+	left := int(r.units) - p.in // of the run, from at on
+	if n > left || n == int(r.units) {
+		return l.removeRuns(at, n)
+	}
+	size, _ := offsetUTF16(l.text[p.byte:p.runByte+int(r.bytes)], n, left)
+	l.text = slices.Delete(l.text, p.byte, p.byte+size)
+	r.bytes -= int32(size)
+	r.units -= int32(n)
+	return sum{units: -n, bytes: -size}
+}
+
+// removeRuns is remove where at least one run goes wholly.
+func (l *leaf) removeRuns(at, n int) sum {
+	change := sum{extra: -l.extra()}
+	i, from := l.cut(at)
+	j, to := l.cut(at + n)
+	for _, r := range l.runs[i:j] {
+		change.units -= int(r.units)
+	}
+	l.runs = slices.Delete(l.runs, i, j)
+	l.text = slices.Delete(l.text, from, to)
+	l.joinRuns(i)
+	change.bytes = from - to
+	change.extra += l.extra()
+	return change
+}
+
+func (l *leaf) restyle(at, n int, r *restyling) (done, extra int) {
+	extra = -l.extra()
+	i, _ := l.cut(at)
+	j, _ := l.cut(at + n)
+	for k := range l.runs[i:j] {
+		styled := &l.runs[i+k]
+		styled.style = r.of(styled.style)
+		done += int(styled.units)
+	}
+	l.joinRuns(i)
+	return done, extra + l.extra()
+}
+
+// cut makes a run begin at a position, and returns its index and byte offset.
+// A position behind the end gives those of the end.
+func (l *leaf) cut(at int) (index, offset int) {
+	p := place{}
+	for ; p.run < len(l.runs); p.run++ {
+		r := &l.runs[p.run]
+		if at <= 0 {
+			break
+		}
+		if at < int(r.units) {
+			p = l.place(p, at)
+			l.cutRun(p)
+			return p.run + 1, p.byte
+		}
+		at -= int(r.units)
+		p.runByte += int(r.bytes)
+	}
+	return p.run, p.runByte
+}
+
+// cutRun makes two of p's run, which p is inside of.
+func (l *leaf) cutRun(p place) {
+	left := &l.runs[p.run]
+	right := *left
+	left.bytes, left.units = int32(p.byte-p.runByte), int32(p.in)
+	right.bytes -= left.bytes
+	right.units -= left.units
+	l.runs = slices.Insert(l.runs, p.run+1, right)
+}
+
+// joinRuns joins what can be joined from the run before i on.
+func (l *leaf) joinRuns(i int) {
+	joined := l.runs[:max(i-1, 0)]
+	for _, r := range l.runs[len(joined):] {
+		if n := len(joined); n > 0 && joined[n-1].joins(&r) {
+			joined[n-1].bytes += r.bytes
+			joined[n-1].units += r.units
+		} else {
+			joined = append(joined, r)
+		}
+	}
+	clear(l.runs[len(joined):])
+	l.runs = joined
+}
+
+// extra adds up the runs' attributes and embeds.
+func (l *leaf) extra() int {
+	extra := 0
+	for i := range l.runs {
+		extra += l.runs[i].style.extra
+	}
+	return extra
+}
+
+func (l *leaf) overfull() bool { return len(l.text) > maxLeafBytes || len(l.runs) > maxLeafRuns }
+
+func (l *leaf) underfull() bool {
+	return len(l.text) < maxLeafBytes/4 && len(l.runs) < maxLeafRuns/4
+}
+
+// split cuts in the middle of the text, or of the runs where these are too many.
+func (l *leaf) split() node {
+	i, at := l.middle()
+	right := &leaf{owner: l.owner, text: slices.Clone(l.text[at:]), runs: slices.Clone(l.runs[i:])}
+	clear(l.runs[i:])
+	l.runs = l.runs[:i]
+	l.text = l.text[:at]
+	return right
+}
+
+// middle makes a run begin where the leaf is to be split, and returns its index
+// and byte offset.
+func (l *leaf) middle() (index, offset int) {
+	if len(l.text) > maxLeafBytes {
+		return l.cut(LenUTF16(prefix(string(l.text), len(l.text)/2)))
+	}
+	index = len(l.runs) / 2
+	for _, r := range l.runs[:index] {
+		offset += int(r.bytes)
+	}
+	return index, offset
+}
+
+func (l *leaf) absorb(right node) bool {
+	r := right.(*leaf)
+	fits := len(l.text)+len(r.text) <= maxLeafBytes*3/4 && len(l.runs)+len(r.runs) <= maxLeafRuns*3/4
+	if !fits && len(l.runs) > 0 && len(r.runs) > 0 {
+		return false
+	}
+	i := len(l.runs)
+	l.text = append(l.text, r.text...)
+	l.runs = append(l.runs, r.runs...)
+	l.joinRuns(i)
+	return true
+}

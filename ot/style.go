@@ -1,0 +1,110 @@
+package ot
+
+import (
+	"sync"
+	"weak"
+)
+
+// A style is all that a run of a Content is besides its text. It is immutable.
+// Text runs of equal attributes share one style, so comparing pointers is
+// enough; each embed has its own.
+type style struct {
+	attributes Attributes
+	embed      Embed // zero for text
+	extra      int   // bytes of both as JSON
+}
+
+// plain is the style of text without attributes.
+var plain = &style{}
+
+// embedText stands for an embed in the text: U+FFFC, one UTF-16 unit long.
+const embedText = "\ufffc"
+
+func newStyle(embed Embed, attributes Attributes) *style {
+	s := &style{attributes: attributes, embed: embed}
+	if len(attributes) > 0 {
+		s.extra = len(attributes.AppendJSON(nil))
+	}
+	if s.isEmbed() {
+		s.extra += len(embed.AppendJSON(nil)) - len(embedText)
+	}
+	return s
+}
+
+func (s *style) isEmbed() bool { return s.embed.Type != "" }
+
+// styles are the text styles of a Content and of its snapshots, one for each
+// set of attributes. Styles that no run has any more are forgotten. Safe for
+// concurrent use.
+type styles struct {
+	mu      sync.Mutex
+	known   map[string]weak.Pointer[style] // by the attributes' JSON
+	last    *style                         // most often the next one, too
+	key     []byte
+	sweepAt int // how many may be known before the forgotten ones are dropped
+}
+
+const firstSweep = 64
+
+func newStyles() *styles {
+	return &styles{known: make(map[string]weak.Pointer[style]), last: plain, sweepAt: firstSweep}
+}
+
+// of returns the style of text with these attributes.
+func (t *styles) of(attributes Attributes) *style {
+	if len(attributes) == 0 {
+		return plain
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.last.attributes.Equal(attributes) {
+		t.last = t.find(attributes)
+	}
+	return t.last
+}
+
+func (t *styles) find(attributes Attributes) *style {
+	t.key = attributes.AppendJSON(t.key[:0])
+	if s := t.known[string(t.key)].Value(); s != nil {
+		return s
+	}
+	if len(t.known) >= t.sweepAt {
+		t.sweep()
+	}
+	s := newStyle(Embed{}, attributes)
+	t.known[string(t.key)] = weak.Make(s)
+	return s
+}
+
+// sweep drops the styles that nobody has any more.
+func (t *styles) sweep() {
+	for key, pointer := range t.known {
+		if pointer.Value() == nil {
+			delete(t.known, key)
+		}
+	}
+	t.sweepAt = max(firstSweep, 2*len(t.known))
+}
+
+// A restyling sets attributes on runs, of which many have the same style.
+type restyling struct {
+	styles     *styles
+	attributes Attributes
+	from, to   *style // the last text style met, and what became of it
+}
+
+// of returns what the attributes make of s.
+func (r *restyling) of(s *style) *style {
+	if s == r.from {
+		return r.to
+	}
+	composed := composeAttributes(s.attributes, r.attributes, false)
+	switch {
+	case composed.Equal(s.attributes):
+		return s
+	case s.isEmbed():
+		return newStyle(s.embed, composed)
+	}
+	r.from, r.to = s, r.styles.of(composed)
+	return r.to
+}
