@@ -405,17 +405,15 @@ const (
 	draining                  // the hub
 )
 
-// addFarewell gathers the bye that w asks for, if it asks for one.
-func (l *line) addFarewell(w wakeUp) bool {
-	switch w {
-	case sessionOver:
+// addFarewell gathers the line's bye. A reader whose session is over hears
+// nothing else; one that a drain sends away, what there is until then.
+func (l *line) addFarewell(ctx context.Context, why wakeUp) {
+	if why == sessionOver {
 		l.addBye(returnSpread, l.asked.ByeWhy)
-	case draining:
-		l.addBye(time.Duration(l.returnAfter.Load()), "")
-	default:
-		return false
+		return
 	}
-	return true
+	l.collect(ctx)
+	l.addBye(time.Duration(l.returnAfter.Load()), "")
 }
 
 func isClosed(c <-chan struct{}) bool {

@@ -35,7 +35,7 @@ func (l *line) poll(ctx context.Context) {
 			return
 		case sessionOver, draining:
 			l.gather()
-			l.addFarewell(why)
+			l.addFarewell(ctx, why)
 			l.answer(l.pollCursor())
 			return
 		}

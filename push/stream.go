@@ -28,7 +28,7 @@ func (l *line) stream(ctx context.Context) {
 			return
 		case sessionOver, draining:
 			l.gather()
-			l.addFarewell(why)
+			l.addFarewell(ctx, why)
 			l.flush()
 			return
 		case heartbeat:

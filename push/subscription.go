@@ -19,8 +19,16 @@ type subscription struct {
 	left     bool   // the topic has ended
 
 	// The following are guarded by topic.mu.
-	index int    // in topic.subs
-	end   *frame // not nil: the last event, after which the topic leaves the line
+	index int     // in topic.subs
+	end   *ending // not nil: the topic leaves the line
+}
+
+// An ending is how a topic leaves lines: what was published before still goes
+// out to them, then the last event, and nothing that was published after.
+type ending struct {
+	seq    uint64 // the last sequenced event before
+	number uint64 // the last unsequenced event before
+	last   *frame
 }
 
 // A signal wakes whoever drives a line, and says what for. Raising it never blocks.

@@ -1,6 +1,8 @@
 package push
 
 import (
+	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,9 +116,10 @@ func (t *topic) stale(now time.Time) bool {
 func (t *topic) end(f *frame, match func(*subscription) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	end := &ending{seq: t.sequenced.newestSeq(), number: t.newestNumberLocked(), last: f}
 	for _, s := range t.subs {
 		if match(s) {
-			s.end = f
+			s.end = end
 			s.signal.raise(news)
 		}
 	}
@@ -126,6 +129,10 @@ func (t *topic) end(f *frame, match func(*subscription) bool) {
 func (t *topic) newestNumber() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.newestNumberLocked()
+}
+
+func (t *topic) newestNumberLocked() uint64 {
 	if n := len(t.unsequenced.frames); n > 0 {
 		return t.unsequenced.frames[n-1].number
 	}
@@ -146,29 +153,39 @@ type haul struct {
 func (t *topic) gather(s *subscription, dst []*frame, maxBytes int) haul {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if s.end != nil {
+		return t.gatherLast(s, dst)
+	}
 	h := haul{frames: dst}
 	var sequenced []*frame
 	if s.sequenced {
 		sequenced, h.behind = t.pending(s.seq)
 	}
 	switch {
-	case s.end != nil && h.behind > 0:
-		return haul{frames: dst, end: s.end} // the log may be closed to readers by now
 	case h.behind > 0:
 		return h
-	case s.end == nil && s.told < t.dropped:
+	case s.told < t.dropped:
 		h.missed = true
 		return h
 	}
 	h.frames, h.more = merge(dst, sequenced, t.unsequenced.afterNumber(s.told), maxBytes)
-	switch {
-	case h.more:
-	case s.end != nil:
-		h.end = s.end
-	default:
-		h.more = len(sequenced) > 0 && t.sequenced.newestSeq() < t.head
+	if !h.more && len(sequenced) > 0 {
+		h.more = t.sequenced.newestSeq() < t.head
 	}
 	return h
+}
+
+// gatherLast is gather for a topic that leaves the line. What only the log has
+// is left out: it may be closed to the reader by now.
+func (t *topic) gatherLast(s *subscription, dst []*frame) haul {
+	var sequenced []*frame
+	if s.sequenced {
+		sequenced, _ = t.sequenced.afterSeq(s.seq)
+	}
+	unsequenced := t.unsequenced.afterNumber(s.told)
+	frames, _ := merge(dst, sequenced, unsequenced, math.MaxInt)
+	kept := slices.DeleteFunc(frames, func(f *frame) bool { return f.Seq > s.end.seq || f.number > s.end.number })
+	return haul{frames: kept, end: s.end.last}
 }
 
 // pending is the part of the ring behind seq, or else how far the log is needed
