@@ -223,11 +223,11 @@ func (c *Content) restyle(at, n int, attributes Attributes) {
 func (c *Content) mendRoot() {
 	if c.root.overfull() {
 		left := c.root
-		right := left.split()
+		right := left.halve()
 		root := &branch{owner: c.owner}
 		root.push(left)
 		root.push(right)
-		c.root = root
+		c.root, c.sum = root, root.total()
 	}
 	for {
 		b, ok := c.root.(*branch)

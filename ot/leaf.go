@@ -298,8 +298,8 @@ func (l *leaf) underfull() bool {
 	return len(l.text) < maxLeafBytes/4 && len(l.runs) < maxLeafRuns/4
 }
 
-// split cuts in the middle of the text, or of the runs where these are too many.
-func (l *leaf) split() node {
+// halve cuts in the middle of the text, or of the runs where these are too many.
+func (l *leaf) halve() node {
 	i, at := l.middle()
 	right := &leaf{owner: l.owner, text: slices.Clone(l.text[at:]), runs: slices.Clone(l.runs[i:])}
 	clear(l.runs[i:])
@@ -321,15 +321,16 @@ func (l *leaf) middle() (index, offset int) {
 	return index, offset
 }
 
-func (l *leaf) absorb(right node) bool {
+func (l *leaf) takes(right node) bool {
 	r := right.(*leaf)
-	fits := len(l.text)+len(r.text) <= maxLeafBytes*3/4 && len(l.runs)+len(r.runs) <= maxLeafRuns*3/4
-	if !fits && len(l.runs) > 0 && len(r.runs) > 0 {
-		return false
-	}
+	return len(l.runs) == 0 || len(r.runs) == 0 ||
+		len(l.text)+len(r.text) <= maxLeafBytes*3/4 && len(l.runs)+len(r.runs) <= maxLeafRuns*3/4
+}
+
+func (l *leaf) absorb(right node) {
+	r := right.(*leaf)
 	i := len(l.runs)
 	l.text = append(l.text, r.text...)
 	l.runs = append(l.runs, r.runs...)
 	l.joinRuns(i)
-	return true
 }

@@ -27,7 +27,7 @@ type fragment struct {
 // A node is a leaf or a branch. Positions count UTF-16 units from the node's
 // own beginning.
 //
-// insert, remove, restyle, split and absorb write to the node: its owner must
+// insert, remove, restyle, halve and absorb write to the node: its owner must
 // be the caller's (see owned). They leave it overfull or underfull, for the
 // parent to mend.
 type node interface {
@@ -54,11 +54,13 @@ type node interface {
 
 	overfull() bool
 	underfull() bool
-	// split cuts the node in the middle and returns its right half.
-	split() node
-	// absorb appends a node of the same kind, its right neighbour, unless both
-	// are too much for one node, and reports whether it did.
-	absorb(right node) bool
+	// halve cuts the node in the middle and returns its right half.
+	halve() node
+	// takes reports whether the node has room for all that is in right, a node
+	// of the same kind, its neighbour.
+	takes(right node) bool
+	// absorb appends what is in right.
+	absorb(right node)
 }
 
 // maxKids bounds a branch's children.
@@ -129,7 +131,7 @@ func (b *branch) insert(at int, f fragment) sum {
 	kid := b.own(i)
 	change := kid.insert(at, f)
 	b.sums[i].add(change)
-	b.mend(i, kid)
+	change.extra += b.mend(i, kid)
 	return change
 }
 
@@ -138,7 +140,7 @@ func (b *branch) remove(at, n int) sum {
 	kid := b.own(i)
 	change := kid.remove(at, n)
 	b.sums[i].add(change)
-	b.mend(i, kid)
+	change.extra += b.mend(i, kid)
 	return change
 }
 
@@ -147,8 +149,7 @@ func (b *branch) restyle(at, n int, r *restyling) (done, extra int) {
 	kid := b.own(i)
 	done, extra = kid.restyle(at, n, r)
 	b.sums[i].extra += extra
-	b.mend(i, kid)
-	return done, extra
+	return done, extra + b.mend(i, kid)
 }
 
 func (b *branch) between(at int) bool {
@@ -172,41 +173,57 @@ func (b *branch) walk(from, to int, yield func([]byte, *style) bool) bool {
 }
 
 // mend splits child i if it has become too large, and joins it with a neighbour
-// if it has become too small.
-func (b *branch) mend(i int, kid node) {
+// if it has become too small. It returns the change of the sum's extra, for
+// either may cut a run in two or make two runs one.
+func (b *branch) mend(i int, kid node) (extra int) {
 	switch {
 	case kid.overfull():
-		right := kid.split()
-		copy(b.kids[i+2:b.n+1], b.kids[i+1:b.n])
-		copy(b.sums[i+2:b.n+1], b.sums[i+1:b.n])
-		b.kids[i+1] = right
-		b.sums[i], b.sums[i+1] = kid.total(), right.total()
-		b.n++
+		return b.split(i, kid)
 	case kid.underfull():
-		if i+1 == b.n || !b.join(i) {
-			_ = i > 0 && b.join(i-1)
+		if i+1 < b.n {
+			if extra, joined := b.join(i); joined {
+				return extra
+			}
+		}
+		if i > 0 {
+			extra, _ = b.join(i - 1)
 		}
 	}
+	return extra
+}
+
+// split makes two of child i.
+func (b *branch) split(i int, kid node) (extra int) {
+	right := kid.halve()
+	copy(b.kids[i+2:b.n+1], b.kids[i+1:b.n])
+	copy(b.sums[i+2:b.n+1], b.sums[i+1:b.n])
+	b.n++
+	extra = -b.sums[i].extra
+	b.kids[i+1] = right
+	b.sums[i], b.sums[i+1] = kid.total(), right.total()
+	return extra + b.sums[i].extra + b.sums[i+1].extra
 }
 
 // join makes children i and i+1 one, if they fit into one.
-func (b *branch) join(i int) bool {
-	left := b.own(i)
-	if !left.absorb(b.kids[i+1]) {
-		return false
+func (b *branch) join(i int) (extra int, joined bool) {
+	if !b.kids[i].takes(b.kids[i+1]) {
+		return 0, false
 	}
-	b.sums[i].add(b.sums[i+1])
+	left := b.own(i)
+	left.absorb(b.kids[i+1])
+	extra = -b.sums[i].extra - b.sums[i+1].extra
+	b.sums[i] = left.total()
 	b.n--
 	copy(b.kids[i+1:b.n], b.kids[i+2:b.n+1])
 	copy(b.sums[i+1:b.n], b.sums[i+2:b.n+1])
 	b.kids[b.n] = nil
-	return true
+	return extra + b.sums[i].extra, true
 }
 
 func (b *branch) overfull() bool  { return b.n > maxKids }
 func (b *branch) underfull() bool { return b.n < maxKids/4 }
 
-func (b *branch) split() node {
+func (b *branch) halve() node {
 	half := b.n / 2
 	right := &branch{owner: b.owner, n: b.n - half}
 	copy(right.kids[:], b.kids[half:b.n])
@@ -216,13 +233,11 @@ func (b *branch) split() node {
 	return right
 }
 
-func (b *branch) absorb(right node) bool {
+func (b *branch) takes(right node) bool { return b.n+right.(*branch).n <= maxKids }
+
+func (b *branch) absorb(right node) {
 	r := right.(*branch)
-	if b.n+r.n > maxKids {
-		return false
-	}
 	copy(b.kids[b.n:], r.kids[:r.n])
 	copy(b.sums[b.n:], r.sums[:r.n])
 	b.n += r.n
-	return true
 }
