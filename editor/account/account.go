@@ -1,0 +1,271 @@
+// Package account knows who people are and which sessions they have. So far
+// these are guests, who gave only a name; accounts with passwords, API tokens
+// and shared links have their place here.
+//
+// Everything is kept in storage.Records and looked up there, through a small
+// cache; a session's cookie holds only a random key, of which the store has
+// the hash. Safe for concurrent use.
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"halley/editor"
+	"halley/storage"
+)
+
+const (
+	sessionIdle  = 30 * 24 * time.Hour // a session that is not used for so long ends
+	sessionTouch = 24 * time.Hour      // its use is noted at most so often
+	maxNameChars = 60
+	maxCached    = 10_000
+)
+
+// palette holds the colours that people get, chosen to be told apart on white
+// and on black and to carry white text.
+var palette = []string{
+	"#c2410c", "#0f766e", "#7c3aed", "#be185d", "#1d4ed8", "#4d7c0f",
+	"#b45309", "#0e7490", "#a21caf", "#b91c1c", "#15803d", "#4338ca",
+}
+
+// Accounts is all people and sessions of a store.
+type Accounts struct {
+	records storage.Records
+	now     func() time.Time
+
+	mu      sync.Mutex // guards what follows
+	authors map[string]editor.Author
+	open    map[string]*watch // by session key's hash
+}
+
+// A watch tells open lines that their session ended.
+type watch struct {
+	done  chan struct{}
+	lines int
+}
+
+// New serves the accounts that records keep.
+func New(records storage.Records, now func() time.Time) *Accounts {
+	return &Accounts{records: records, now: now, authors: map[string]editor.Author{}, open: map[string]*watch{}}
+}
+
+type person struct {
+	Name  string      `json:"name"`
+	Color string      `json:"color"`
+	Kind  editor.Kind `json:"kind"`
+}
+
+type session struct {
+	User    string    `json:"user"`
+	Started time.Time `json:"started"`
+	Used    time.Time `json:"used"`
+}
+
+// ErrNoSession: the session does not exist, has expired or was ended.
+var ErrNoSession = errors.New("no such session")
+
+// CleanName checks and trims what somebody wants to be called.
+func CleanName(name string) (string, error) {
+	name = strings.Join(strings.Fields(name), " ")
+	switch {
+	case name == "":
+		return "", bad("name", "is missing; say what others should call you")
+	case len([]rune(name)) > maxNameChars:
+		return "", bad("name", fmt.Sprintf("is too long; at most %d characters", maxNameChars))
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
+		return "", bad("name", "holds a character that cannot be shown")
+	}
+	return name, nil
+}
+
+func bad(name, reason string) error { return &editor.BadValueError{Name: name, Reason: reason} }
+
+// SignInGuest makes a new guest and a session for them. The key is what the
+// session's cookie must hold; it is not kept here.
+func (a *Accounts) SignInGuest(ctx context.Context, name string) (p editor.Principal, key string, err error) {
+	if name, err = CleanName(name); err != nil {
+		return p, "", err
+	}
+	id := "g-" + random(12)
+	p = editor.Principal{ID: id, Name: name, Color: colorOf(id), Kind: editor.KindGuest}
+	if err := a.putPerson(ctx, p, 0); err != nil {
+		return editor.Principal{}, "", err
+	}
+	key = random(24)
+	now := a.now().UTC()
+	if err := a.putSession(ctx, key, session{id, now, now}, 0); err != nil {
+		return editor.Principal{}, "", err
+	}
+	return p, key, nil
+}
+
+// Rename changes what a guest is called; their id and work stay theirs.
+func (a *Accounts) Rename(ctx context.Context, p editor.Principal, name string) (editor.Principal, error) {
+	name, err := CleanName(name)
+	if err != nil {
+		return p, err
+	}
+	r, err := a.records.Get(ctx, "person/"+p.ID)
+	if err != nil {
+		return p, err
+	}
+	p.Name = name
+	return p, a.putPerson(ctx, p, r.Version)
+}
+
+func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version uint64) error {
+	value, err := json.Marshal(person{p.Name, p.Color, p.Kind})
+	if err != nil {
+		return err
+	}
+	if _, err := a.records.Put(ctx, storage.Record{Key: "person/" + p.ID, Value: value, Version: version}); err != nil {
+		return fmt.Errorf("store %s: %w", p.ID, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.authors[p.ID] = editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}
+	return nil
+}
+
+func (a *Accounts) putSession(ctx context.Context, key string, s session, version uint64) error {
+	value, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	_, err = a.records.Put(ctx, storage.Record{
+		Key: sessionKey(key), Value: value, Version: version, Expires: s.Used.Add(sessionIdle),
+	})
+	return err
+}
+
+// Session says whose session key is; ErrNoSession if nobody's.
+func (a *Accounts) Session(ctx context.Context, key string) (editor.Principal, error) {
+	r, err := a.records.Get(ctx, sessionKey(key))
+	if errors.Is(err, storage.ErrNotFound) {
+		return editor.Principal{}, ErrNoSession
+	}
+	if err != nil {
+		return editor.Principal{}, err
+	}
+	var s session
+	if err := json.Unmarshal(r.Value, &s); err != nil {
+		return editor.Principal{}, fmt.Errorf("session: %w", err)
+	}
+	if now := a.now().UTC(); now.Sub(s.Used) > sessionTouch {
+		s.Used = now
+		// A full disk does not sign anybody out; the next use tries again.
+		_ = a.putSession(ctx, key, s, r.Version)
+	}
+	author, err := a.Author(ctx, s.User)
+	if err != nil {
+		return editor.Principal{}, err
+	}
+	return editor.Principal{ID: s.User, Name: author.Name, Color: author.Color, Kind: author.Kind}, nil
+}
+
+// SignOut ends a session and every open line that runs on it.
+func (a *Accounts) SignOut(ctx context.Context, key string) error {
+	r, err := a.records.Get(ctx, sessionKey(key))
+	if err == nil {
+		err = a.records.Delete(ctx, r.Key, r.Version)
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w := a.open[sessionKey(key)]; w != nil {
+		close(w.done)
+		delete(a.open, sessionKey(key))
+	}
+	return nil
+}
+
+// Watch returns a channel that closes when the session is signed out, and a
+// function to call when the caller no longer looks at it.
+func (a *Accounts) Watch(key string) (done <-chan struct{}, release func()) {
+	k := sessionKey(key)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.open[k]
+	if w == nil {
+		w = &watch{done: make(chan struct{})}
+		a.open[k] = w
+	}
+	w.lines++
+	return w.done, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if w.lines--; w.lines == 0 && a.open[k] == w {
+			delete(a.open, k)
+		}
+	}
+}
+
+// Author is who made a change, by principal's id; editor.ErrUnknownAuthor.
+func (a *Accounts) Author(ctx context.Context, id string) (editor.Author, error) {
+	a.mu.Lock()
+	author, ok := a.authors[id]
+	a.mu.Unlock()
+	if ok {
+		return author, nil
+	}
+	r, err := a.records.Get(ctx, "person/"+id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return editor.Author{}, editor.ErrUnknownAuthor
+	}
+	if err != nil {
+		return editor.Author{}, err
+	}
+	var p person
+	if err := json.Unmarshal(r.Value, &p); err != nil {
+		return editor.Author{}, fmt.Errorf("person %s: %w", id, err)
+	}
+	author = editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.authors) >= maxCached {
+		clear(a.authors)
+	}
+	a.authors[id] = author
+	return author, nil
+}
+
+// Program is a principal for whoever runs the server, at its own command
+// line; it is made at first use.
+func (a *Accounts) Program(ctx context.Context, id, name string) (editor.Principal, error) {
+	p := editor.Principal{ID: id, Name: name, Color: colorOf(id), Kind: editor.KindProgram}
+	_, err := a.Author(ctx, id)
+	if errors.Is(err, editor.ErrUnknownAuthor) {
+		err = a.putPerson(ctx, p, 0)
+	}
+	return p, err
+}
+
+func sessionKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "session/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func random(bytes int) string {
+	raw := make([]byte, bytes)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func colorOf(id string) string {
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return palette[h.Sum32()%uint32(len(palette))]
+}

@@ -1,0 +1,287 @@
+package editor
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"halley/push"
+)
+
+// ListTopic is what readers of the list of pages follow. It has no seq.
+const ListTopic = "list"
+
+// Hub is the push line that everything committed goes out on.
+func (ps *Pages) Hub() *push.Hub { return ps.hub }
+
+// source answers the hub's questions about a page's topic.
+type source struct{ ps *Pages }
+
+func (s source) Head(ctx context.Context, topic string) (uint64, error) {
+	v, err := s.ps.look(ctx, PageID(topic))
+	if err != nil {
+		return 0, err
+	}
+	return v.seq, nil
+}
+
+func (s source) Replay(ctx context.Context, topic string, after, upTo uint64, emit func(push.Event) error) error {
+	id := PageID(topic)
+	return s.ps.changes(ctx, id, after, upTo, func(c Change) error { return emit(changeEvent(id, c)) })
+}
+
+func (s source) Snapshot(ctx context.Context, topic string) ([]push.Event, error) {
+	if topic == ListTopic {
+		return nil, nil
+	}
+	id := PageID(topic)
+	row, ok := s.ps.catalog.row(id)
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return []push.Event{
+		{Type: "presence", Data: s.ps.presence.all(id).json()},
+		s.ps.pageEvent(row),
+	}, nil
+}
+
+func (s source) Reset(topic string, seq uint64) push.Event {
+	return push.Event{Type: "reset", Data: marshal(struct {
+		Page string `json:"page"`
+		Seq  uint64 `json:"seq"`
+	}{topic, seq})}
+}
+
+// published is called by a page for each change, once it is durable.
+func (ps *Pages) published(id PageID, c Change) {
+	ps.catalog.moved(id, c.Seq, c.Time)
+	ps.hub.Publish(string(id), changeEvent(id, c))
+	ps.listChanged(id)
+}
+
+func changeEvent(id PageID, c Change) push.Event {
+	return push.Event{Type: "change", Seq: c.Seq, Data: c.AppendJSON(nil, id)}
+}
+
+// TimeForm is how times are written on the wire: RFC 3339, UTC, milliseconds.
+const TimeForm = "2006-01-02T15:04:05.000Z07:00"
+
+// AppendJSON writes the change as the wire has it, by hand: it is written
+// once for each change of every page. page may be "".
+func (c Change) AppendJSON(dst []byte, page PageID) []byte {
+	dst = append(dst, '{')
+	if page != "" {
+		dst = append(dst, `"page":`...)
+		dst = appendString(dst, string(page))
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"seq":`...)
+	dst = strconv.AppendUint(dst, c.Seq, 10)
+	dst = append(dst, `,"delta":`...)
+	dst = c.Delta.AppendJSON(dst)
+	dst = append(dst, `,"author":`...)
+	dst = appendString(dst, c.Author)
+	dst = append(dst, `,"client":`...)
+	dst = appendString(dst, c.Client)
+	dst = append(dst, `,"n":`...)
+	dst = strconv.AppendUint(dst, c.N, 10)
+	dst = append(dst, `,"time":"`...)
+	dst = c.Time.UTC().AppendFormat(dst, TimeForm)
+	return append(dst, `"}`...)
+}
+
+// MarshalJSON writes the change as protocol.md's listing of changes has it.
+func (c Change) MarshalJSON() ([]byte, error) { return c.AppendJSON(nil, ""), nil }
+
+func appendString(dst []byte, s string) []byte { return append(dst, marshal(s)...) }
+
+func marshal(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own plain types
+	}
+	return data
+}
+
+func (ps *Pages) publishPresence(id PageID, e presenceEvent) {
+	ps.hub.Publish(string(id), push.Event{Type: "presence", Data: e.json()})
+	ps.listChanged(id)
+}
+
+// settingsChanged tells a page's readers of its settings; those of a page
+// that went to the trash, that it is gone.
+func (ps *Pages) settingsChanged(set Settings) {
+	if !set.Trashed.IsZero() {
+		ps.hub.End(string(set.ID), GoneEvent(set.ID, "trashed"))
+	} else if row, ok := ps.catalog.row(set.ID); ok {
+		ps.hub.Publish(string(set.ID), ps.pageEvent(row))
+	}
+	ps.listChanged(set.ID)
+}
+
+// GoneEvent tells a reader that a page leaves the line; why is "trashed",
+// "forbidden" or "deleted".
+func GoneEvent(id PageID, why string) push.Event {
+	return push.Event{Type: "gone", Data: marshal(struct {
+		Page PageID `json:"page"`
+		Why  string `json:"why"`
+	}{id, why})}
+}
+
+// A PageJSON is the page object as the wire has it, without its delta.
+type PageJSON struct {
+	ID      PageID `json:"id"`
+	Title   string `json:"title"`
+	Seq     uint64 `json:"seq"`
+	Version uint64 `json:"version"`
+	Epoch   string `json:"epoch"`
+	Role    string `json:"role,omitempty"`
+	Created string `json:"created"`
+	Updated string `json:"updated"`
+	Trashed string `json:"trashed,omitempty"`
+}
+
+// JSON is the page object that pg's reader sees.
+func (ps *Pages) JSON(pg Page) PageJSON {
+	out := PageJSON{
+		ID: pg.ID, Title: pg.Title, Seq: pg.Seq, Version: pg.Version, Epoch: ps.Epoch(),
+		Created: pg.Created.UTC().Format(TimeForm), Updated: pg.Updated.UTC().Format(TimeForm),
+	}
+	if pg.Role != RoleNone {
+		out.Role = pg.Role.String()
+	}
+	if !pg.Trashed.IsZero() {
+		out.Trashed = pg.Trashed.UTC().Format(TimeForm)
+	}
+	return out
+}
+
+func (ps *Pages) pageEvent(l listed) push.Event {
+	pg := Page{Settings: l.set, Seq: l.head, Updated: l.updated}
+	return push.Event{Type: "page", Data: marshal(ps.JSON(pg))}
+}
+
+// A RowJSON is a page in a list, as the wire has it.
+type RowJSON struct {
+	PageJSON
+	Excerpt string   `json:"excerpt"`
+	People  []Person `json:"people"`
+}
+
+// RowJSON is the row that its reader sees.
+func (ps *Pages) RowJSON(r Row) RowJSON {
+	return RowJSON{ps.JSON(r.Page), r.Excerpt, r.Here}
+}
+
+// listEvery is how often a page's row is told at most.
+const listEvery = time.Second
+
+// listChanged has the page's row told to whoever follows the list, soon.
+func (ps *Pages) listChanged(id PageID) {
+	if !ps.hub.Has(ListTopic) {
+		return
+	}
+	ps.catalog.mu.Lock()
+	l := ps.catalog.pages[id]
+	armed := l == nil || l.telling
+	if !armed {
+		l.telling = true
+	}
+	ps.catalog.mu.Unlock()
+	if !armed {
+		time.AfterFunc(listEvery, func() { ps.tellRow(id) })
+	}
+}
+
+func (ps *Pages) tellRow(id PageID) {
+	ps.catalog.mu.Lock()
+	l := ps.catalog.pages[id]
+	l.telling = false
+	row := *l
+	ps.catalog.mu.Unlock()
+	data := marshal(struct {
+		Page struct {
+			ID PageID `json:"id"`
+		} `json:"page"`
+		Gone bool `json:"gone"`
+	}{struct {
+		ID PageID `json:"id"`
+	}{id}, true})
+	if row.set.Trashed.IsZero() {
+		text, err := ps.textFor(context.Background(), row, nil)
+		if err != nil {
+			ps.cfg.Logger.Warn("cannot read a page for the list", "page", id, "error", err)
+			return
+		}
+		data = marshal(struct {
+			Page RowJSON `json:"page"`
+		}{ps.RowJSON(ps.row(row, RoleNone, text))})
+	}
+	ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: data})
+}
+
+// A Follow is a request for an open line, as the edge understood it.
+type Follow struct {
+	Pages   []PageID
+	Clients []string // open editors that the line serves
+	List    bool     // the list of pages too
+}
+
+// Refused says why a page is not on a line.
+type Refused struct {
+	Page PageID
+	Err  error
+}
+
+// Join checks that p may follow the pages and names its clients as being
+// there. It answers which pages are not followed, and release, which the
+// caller calls when the line ends. An error refuses the whole line.
+func (ps *Pages) Join(ctx context.Context, p Principal, f Follow) (refused []Refused, release func(), err error) {
+	if p.Nobody() {
+		return nil, nil, ErrSignedOut
+	}
+	type place struct {
+		page   PageID
+		client string
+	}
+	var joined []place
+	release = func() {
+		for _, j := range joined {
+			ps.presence.detach(j.page, j.client)
+		}
+	}
+	for _, id := range f.Pages {
+		if err := ps.mayFollow(ctx, p, id); err != nil {
+			refused = append(refused, Refused{id, err})
+			continue
+		}
+		for _, client := range f.Clients {
+			err := CheckClient(client)
+			if err == nil {
+				err = ps.mayUse(ctx, p, id, client)
+			}
+			if err == nil {
+				err = ps.presence.attach(id, client, p)
+			}
+			if err != nil {
+				release()
+				return nil, nil, err
+			}
+			joined = append(joined, place{id, client})
+		}
+	}
+	return refused, release, nil
+}
+
+func (ps *Pages) mayFollow(ctx context.Context, p Principal, id PageID) error {
+	set, _, err := ps.see(ctx, p, id)
+	if err != nil {
+		return err
+	}
+	if !set.Trashed.IsZero() {
+		return ErrTrashed
+	}
+	_, err = ps.look(ctx, id) // so that what cannot be read is said before the line opens
+	return err
+}

@@ -1,0 +1,300 @@
+package editor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"halley/ot"
+	"halley/storage"
+)
+
+const (
+	mailboxSize = 256
+	// maxBatch bounds what one append carries, so that a crowd on one page
+	// does not hold up the others' commits.
+	maxBatch = 512
+	// maxClients bounds the clients that a page remembers; the log has them all.
+	maxClients = 4096
+)
+
+// A page is one loaded page: a goroutine that owns its state.
+type page struct {
+	id      PageID
+	store   storage.Store
+	publish func(PageID, Change)
+	logger  *slog.Logger
+	now     func() time.Time
+	idle    time.Duration
+	retire  func(*page) // takes the page out of the registry, before done closes
+
+	mailbox chan *call
+	stop    chan struct{} // closed by the registry: finish what is queued and end
+	done    chan struct{} // closed by the page: it takes no more calls
+	view    atomic.Pointer[view]
+	touched atomic.Int64 // when it was last asked for, Unix nanoseconds
+
+	st     *state
+	last   time.Time // of the newest change
+	broken bool      // the log could not be read again after a doubtful append
+}
+
+// A view is what readers see: committed, never changed.
+type view struct {
+	seq     uint64
+	content *ot.Content
+	time    time.Time       // of the newest change; zero where there is none
+	authors map[string]bool // everybody who made a change; never modified once here
+}
+
+// A call is a request in the mailbox, and where its answer goes.
+type call struct {
+	ctx    context.Context
+	req    *request
+	answer chan answer // buffered: the page never waits for a caller
+}
+
+type answer struct {
+	verdict verdict
+	err     error
+}
+
+// errUnloaded says that the page left memory; the caller loads it again.
+var errUnloaded = errors.New("the page was unloaded")
+
+// load replays the log into a fresh state.
+func (p *page) load(ctx context.Context, epoch string, limit int) error {
+	st := newState(epoch, limit)
+	authors := map[string]bool{}
+	var last time.Time
+	head, err := p.store.Head(ctx, p.id)
+	if err != nil {
+		return fmt.Errorf("load page %s: %w", p.id, err)
+	}
+	err = p.store.Read(ctx, p.id, 0, head, func(sc storage.Change) error {
+		c, err := decodeChange(sc)
+		if err != nil {
+			return err
+		}
+		authors[c.Author], last = true, c.Time
+		if err := st.replay(c); err != nil {
+			return &storage.CorruptError{Page: p.id, Seq: c.Seq, Reason: err.Error()}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load page %s: %w", p.id, err)
+	}
+	p.st, p.last = st, last
+	p.show(authors)
+	return nil
+}
+
+func (p *page) show(authors map[string]bool) {
+	p.view.Store(&view{p.st.seq, p.st.content.Snapshot(), p.last, authors})
+}
+
+// run is the page's goroutine: it answers the mailbox until the page is idle
+// or told to stop.
+func (p *page) run() {
+	idle := time.NewTimer(p.idle)
+	defer idle.Stop()
+	for {
+		select {
+		case c := <-p.mailbox:
+			p.serve(p.gather(c))
+			if p.broken {
+				p.end(errUnloaded)
+				return
+			}
+			idle.Reset(p.idle)
+		case <-idle.C:
+			if since := p.now().Sub(time.Unix(0, p.touched.Load())); since < p.idle {
+				idle.Reset(p.idle - since)
+				continue
+			}
+			p.end(errUnloaded)
+			return
+		case <-p.stop:
+			p.end(errUnloaded)
+			return
+		}
+	}
+}
+
+// gather takes what has queued up meanwhile into one batch: what arrives
+// while an append is being synced shares the next sync.
+func (p *page) gather(first *call) []*call {
+	batch := []*call{first}
+	for len(batch) < maxBatch {
+		select {
+		case c := <-p.mailbox:
+			batch = append(batch, c)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// end leaves the registry first, so that a caller who is turned away finds no
+// trace of this page and loads it anew.
+func (p *page) end(reason error) {
+	p.retire(p)
+	close(p.done)
+	for {
+		select {
+		case c := <-p.mailbox:
+			c.answer <- answer{err: reason}
+		default:
+			return
+		}
+	}
+}
+
+// serve steps a batch on a working root, appends what came of it in one go,
+// and only then lets anybody see or know of it.
+func (p *page) serve(batch []*call) {
+	work := p.st.fork()
+	var changes []storage.Change
+	var waiting []*call // those whose answer depends on the append
+	verdicts := make(map[*call]verdict, len(batch))
+	for _, c := range batch {
+		v, err := p.stepOne(work, c)
+		switch {
+		case err != nil:
+			c.answer <- answer{err: err}
+		case v.seq > p.st.seq:
+			// New, or a resend of what is still on its way to the disk, or an
+			// empty edit that would name such a change as the head.
+			waiting = append(waiting, c)
+			verdicts[c] = v
+			if v.kind == committed {
+				changes = append(changes, p.record(c.req, v, work))
+			}
+		default:
+			c.answer <- answer{verdict: v}
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	if err := p.commit(work, changes); err != nil {
+		for _, c := range waiting {
+			c.answer <- answer{err: err}
+		}
+		return
+	}
+	for _, c := range waiting {
+		c.answer <- answer{verdict: verdicts[c]}
+	}
+}
+
+func (p *page) stepOne(work *state, c *call) (verdict, error) {
+	if err := c.ctx.Err(); err != nil {
+		return verdict{}, err
+	}
+	if err := p.know(work, c.req.Client); err != nil {
+		return verdict{}, err
+	}
+	return work.step(c.req)
+}
+
+// know fetches what the log has of a client that the page has not met since it
+// was loaded, so that a resend is recognised after a restart too.
+func (p *page) know(work *state, client string) error {
+	if _, ok := work.client(client); ok {
+		return nil
+	}
+	// The append outlives its caller, so does what it depends on.
+	c, err := p.store.Client(context.Background(), p.id, client)
+	if err != nil {
+		return fmt.Errorf("look up client %s of page %s: %w", client, p.id, err)
+	}
+	if c.N == 0 {
+		return nil
+	}
+	if len(p.st.clients) >= maxClients {
+		clear(p.st.clients)
+	}
+	p.st.clients[client] = clientState{c.Author, c.N, c.Seq, c.Digest}
+	return nil
+}
+
+// record makes the log's form of a change. Time never runs backwards on a page.
+func (p *page) record(r *request, v verdict, work *state) storage.Change {
+	now := p.now().UTC().Truncate(time.Millisecond)
+	if now.Before(p.last) {
+		now = p.last
+	}
+	return storage.Change{
+		Seq: v.seq, Client: r.Client, N: r.N, Author: r.author, Time: now,
+		Digest: r.digest, Payload: v.delta.AppendJSON(nil),
+	}
+}
+
+// commit makes the changes durable, then advances what readers see, then
+// publishes. The order is the promise: nobody hears of what is not on disk.
+func (p *page) commit(work *state, changes []storage.Change) error {
+	if len(changes) > 0 {
+		if err := p.append(changes); err != nil {
+			return err
+		}
+	}
+	before := p.st.seq
+	p.st.adopt(work)
+	authors := p.view.Load().authors
+	for _, c := range changes {
+		authors = with(authors, c.Author)
+		p.last = c.Time
+	}
+	p.show(authors)
+	for i, c := range changes {
+		delta := p.st.recent[len(p.st.recent)-len(changes)+i].delta
+		p.publish(p.id, Change{c.Seq, delta, c.Author, c.Client, c.N, c.Time})
+	}
+	p.logger.Debug("committed", "page", p.id, "seq", p.st.seq, "changes", p.st.seq-before)
+	return nil
+}
+
+// append stores the changes. Where the log turns out not to be where this page
+// thinks it is, or it cannot be told, the page is loaded again.
+func (p *page) append(changes []storage.Change) error {
+	err := p.store.Append(context.Background(), p.id, p.st.seq, changes)
+	if err == nil {
+		return nil
+	}
+	var conflict *storage.ConflictError
+	if errors.As(err, &conflict) || errors.Is(err, storage.ErrUnknown) {
+		if again := p.load(context.Background(), p.st.epoch, p.st.limit); again != nil {
+			p.logger.Error("cannot load the page again", "page", p.id, "error", again)
+			// A page that cannot tell what is on disk serves nobody.
+			p.broken = true
+		}
+		return fmt.Errorf("append to %s: %w: %w", p.id, storage.ErrUnknown, err)
+	}
+	return fmt.Errorf("append to %s at seq %d: %w", p.id, p.st.seq, err)
+}
+
+func with(set map[string]bool, member string) map[string]bool {
+	if set[member] {
+		return set
+	}
+	grown := make(map[string]bool, len(set)+1)
+	for m := range set {
+		grown[m] = true
+	}
+	grown[member] = true
+	return grown
+}
+
+func decodeChange(sc storage.Change) (Change, error) {
+	var d ot.Delta
+	if err := d.UnmarshalJSON(sc.Payload); err != nil {
+		return Change{}, fmt.Errorf("change %d: %w", sc.Seq, err)
+	}
+	return Change{sc.Seq, d, sc.Author, sc.Client, sc.N, sc.Time}, nil
+}

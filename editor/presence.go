@@ -1,0 +1,397 @@
+package editor
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	lineGrace  = 5 * time.Second  // a client whose line went may come back for so long
+	postGrace  = 30 * time.Second // a client without a line is there for so long after a post
+	sweepEvery = 500 * time.Millisecond
+
+	presencePerSecond = 20 // of one client
+)
+
+// States that a client may be in. StateReconnecting is said by the server.
+const (
+	StateActive       = "active"
+	StateTyping       = "typing"
+	StateIdle         = "idle"
+	StateAway         = "away"
+	StateLeft         = "left"
+	StateReconnecting = "reconnecting"
+)
+
+// A Cursor is a selection in committed content, in UTF-16 code units.
+type Cursor struct {
+	Index  int `json:"index"`
+	Length int `json:"length"`
+}
+
+// A Here says where one client is.
+type Here struct {
+	Client string
+	Base   uint64
+	Cursor *Cursor // nil: nowhere in the text
+	State  string
+}
+
+// A Person is somebody who is on a page now.
+type Person struct {
+	User  string `json:"user"`
+	Name  string `json:"name"`
+	Color string `json:"color"`
+}
+
+// presence knows who is on which page. Nothing of it is stored. Changes of a
+// page are gathered and told at most once in every PresenceEvery.
+type presence struct {
+	ps   *Pages
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu    sync.Mutex // guards all below; never held over a call out
+	pages map[PageID]*room
+}
+
+// A room is one page's presence.
+type room struct {
+	clients map[string]*guest
+	changed map[string]bool // to be told
+	left    []string        // to be told
+	armed   bool            // a flush is coming
+}
+
+// A guest is one open editor in a room.
+type guest struct {
+	who     Principal
+	lines   int  // open lines that name it
+	present bool // it posted, and has not left
+	here    Here
+	moved   time.Time // last post
+	until   time.Time // without a line: when it is gone
+	limit   *rate.Limiter
+}
+
+func newPresence(ps *Pages) *presence {
+	pr := &presence{ps: ps, stop: make(chan struct{}), pages: map[PageID]*room{}}
+	pr.done.Go(pr.sweep)
+	return pr
+}
+
+func (pr *presence) close() {
+	close(pr.stop)
+	pr.done.Wait()
+}
+
+// claim refuses a client id that somebody else is using on the page.
+func (pr *presence) claim(id PageID, client, user string) error {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	if r := pr.pages[id]; r != nil {
+		if g := r.clients[client]; g != nil && g.who.ID != user {
+			return ErrClientTaken
+		}
+	}
+	return nil
+}
+
+// guest finds or makes the client's place in the room. The caller holds mu.
+func (pr *presence) guest(id PageID, client string, who Principal) (*room, *guest, error) {
+	r := pr.pages[id]
+	if r == nil {
+		r = &room{clients: map[string]*guest{}, changed: map[string]bool{}}
+		pr.pages[id] = r
+	}
+	g := r.clients[client]
+	if g == nil {
+		g = &guest{who: who, limit: rate.NewLimiter(presencePerSecond, 2*presencePerSecond)}
+		r.clients[client] = g
+	}
+	if g.who.ID != who.ID {
+		return nil, nil, ErrClientTaken
+	}
+	g.who = who // the name may have changed
+	return r, g, nil
+}
+
+// post takes a client's word of where it is.
+func (pr *presence) post(id PageID, who Principal, h Here) error {
+	now := pr.ps.cfg.Now()
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	r, g, err := pr.guest(id, h.Client, who)
+	if err != nil {
+		return err
+	}
+	if h.State == StateLeft {
+		pr.leave(id, r, h.Client)
+		return nil
+	}
+	if !g.limit.AllowN(now, 1) {
+		return &TooManyError{time.Second / presencePerSecond}
+	}
+	g.present, g.here, g.moved = true, h, now
+	g.until = now.Add(postGrace)
+	pr.tell(id, r, h.Client)
+	return nil
+}
+
+// attach counts a line that names the client; detach takes it back.
+func (pr *presence) attach(id PageID, client string, who Principal) error {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	r, g, err := pr.guest(id, client, who)
+	if err != nil {
+		return err
+	}
+	g.lines++
+	if g.present && g.here.State == StateReconnecting {
+		g.here.State = StateActive
+		pr.tell(id, r, client)
+	}
+	return nil
+}
+
+func (pr *presence) detach(id PageID, client string) {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	r := pr.pages[id]
+	if r == nil || r.clients[client] == nil {
+		return // it left by word
+	}
+	g := r.clients[client]
+	if g.lines--; g.lines > 0 {
+		return
+	}
+	g.until = pr.ps.cfg.Now().Add(lineGrace)
+	if g.present {
+		g.here.State = StateReconnecting
+		pr.tell(id, r, client)
+	}
+}
+
+// leave takes a client out of sight at once. Its place stays while a line
+// names it, so that nobody else gets its id. The caller holds mu.
+func (pr *presence) leave(id PageID, r *room, client string) {
+	g := r.clients[client]
+	if g.present {
+		g.present = false
+		delete(r.changed, client)
+		r.left = append(r.left, client)
+		pr.arm(id, r)
+	}
+	if g.lines == 0 {
+		delete(r.clients, client)
+	}
+}
+
+func (pr *presence) tell(id PageID, r *room, client string) {
+	r.changed[client] = true
+	pr.arm(id, r)
+}
+
+// arm has the room flushed soon: what comes until then goes in one event.
+func (pr *presence) arm(id PageID, r *room) {
+	if r.armed {
+		return
+	}
+	r.armed = true
+	time.AfterFunc(pr.ps.cfg.PresenceEvery, func() { pr.flush(id) })
+}
+
+func (pr *presence) flush(id PageID) {
+	pr.mu.Lock()
+	r := pr.pages[id]
+	if r == nil {
+		pr.mu.Unlock()
+		return
+	}
+	event := presenceEvent{Page: id, Clients: []presentClient{}, Left: r.left, Count: r.count()}
+	for client := range r.changed {
+		if g := r.clients[client]; g != nil && g.present {
+			event.Clients = append(event.Clients, g.shown(client))
+		}
+	}
+	r.armed, r.left = false, nil
+	clear(r.changed)
+	if len(r.clients) == 0 {
+		delete(pr.pages, id)
+	}
+	pr.mu.Unlock()
+	pr.ps.publishPresence(id, event.sorted())
+}
+
+// sweep ends the stay of clients that neither a line nor a post keeps here.
+func (pr *presence) sweep() {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-pr.stop:
+			return
+		case <-ticker.C:
+			pr.sweepOnce(pr.ps.cfg.Now())
+		}
+	}
+}
+
+func (pr *presence) sweepOnce(now time.Time) {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	for id, r := range pr.pages {
+		for client, g := range r.clients {
+			if g.lines == 0 && !now.Before(g.until) {
+				pr.leave(id, r, client)
+			}
+		}
+		if len(r.clients) == 0 && !r.armed {
+			delete(pr.pages, id)
+		}
+	}
+}
+
+func (r *room) count() int {
+	n := 0
+	for _, g := range r.clients {
+		if g.present {
+			n++
+		}
+	}
+	return n
+}
+
+// here lists the people on a page, each once.
+func (pr *presence) here(id PageID) []Person {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	people := []Person{}
+	r := pr.pages[id]
+	if r == nil {
+		return people
+	}
+	for _, g := range r.clients {
+		p := Person{g.who.ID, g.who.Name, g.who.Color}
+		if g.present && !slices.Contains(people, p) {
+			people = append(people, p)
+		}
+	}
+	slices.SortFunc(people, func(a, b Person) int { return cmp.Compare(a.User, b.User) })
+	return people
+}
+
+// all is the whole list, as the first presence event of a line gives it.
+func (pr *presence) all(id PageID) presenceEvent {
+	pr.mu.Lock()
+	defer pr.mu.Unlock()
+	event := presenceEvent{Page: id, All: true, Clients: []presentClient{}}
+	if r := pr.pages[id]; r != nil {
+		event.Count = r.count()
+		for client, g := range r.clients {
+			if g.present {
+				event.Clients = append(event.Clients, g.shown(client))
+			}
+		}
+	}
+	return event.sorted()
+}
+
+type presenceEvent struct {
+	Page    PageID          `json:"page"`
+	All     bool            `json:"all,omitempty"`
+	Clients []presentClient `json:"clients"`
+	Left    []string        `json:"left"`
+	Count   int             `json:"count"`
+}
+
+type presentClient struct {
+	Client string  `json:"client"`
+	User   string  `json:"user"`
+	Name   string  `json:"name"`
+	Color  string  `json:"color"`
+	Base   uint64  `json:"base"`
+	Cursor *Cursor `json:"cursor"`
+	State  string  `json:"state"`
+}
+
+func (g *guest) shown(client string) presentClient {
+	return presentClient{client, g.who.ID, g.who.Name, g.who.Color, g.here.Base, g.here.Cursor, g.here.State}
+}
+
+func (e presenceEvent) sorted() presenceEvent {
+	slices.SortFunc(e.Clients, func(a, b presentClient) int { return cmp.Compare(a.Client, b.Client) })
+	if e.Left == nil {
+		e.Left = []string{}
+	}
+	return e
+}
+
+func (e presenceEvent) json() []byte {
+	data, err := json.Marshal(e)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return data
+}
+
+// Presence says where a client is. It comes back to everybody on the page,
+// its own sender too. Errors: *BadValueError, ErrClientTaken, ErrTrashed,
+// *BaseAheadError, *TooManyError.
+func (ps *Pages) Presence(ctx context.Context, p Principal, id PageID, h Here) error {
+	set, _, err := ps.see(ctx, p, id)
+	if err != nil {
+		return err
+	}
+	if err := h.checkForm(); err != nil {
+		return err
+	}
+	if err := ps.mayUse(ctx, p, id, h.Client); err != nil {
+		return err
+	}
+	if !set.Trashed.IsZero() && h.State != StateLeft {
+		return ErrTrashed
+	}
+	row, _ := ps.catalog.row(id)
+	if h.Base > row.head {
+		return &BaseAheadError{h.Base, row.head}
+	}
+	return ps.presence.post(id, p, h)
+}
+
+func (h Here) checkForm() error {
+	if err := CheckClient(h.Client); err != nil {
+		return err
+	}
+	switch h.State {
+	case StateActive, StateTyping, StateIdle, StateAway, StateLeft:
+	default:
+		return &BadValueError{"state", "must be active, typing, idle, away or left"}
+	}
+	if c := h.Cursor; c != nil && (c.Index < 0 || c.Length < 0 || c.Index > MaxWhole || c.Length > MaxWhole) {
+		return &BadValueError{"cursor", "must have an index and a length that are whole numbers from 0"}
+	}
+	return nil
+}
+
+// mayUse refuses a client id that belongs to another principal, by an edit in
+// the log or by being here.
+func (ps *Pages) mayUse(ctx context.Context, p Principal, id PageID, client string) error {
+	if err := ps.presence.claim(id, client, p.ID); err != nil {
+		return err
+	}
+	c, err := ps.store.Client(ctx, id, client)
+	if err != nil {
+		return err
+	}
+	if c.N > 0 && c.Author != p.ID {
+		return ErrClientTaken
+	}
+	return nil
+}

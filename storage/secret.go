@@ -1,0 +1,25 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+)
+
+// Secret returns the 32 random bytes kept under key, making them at first use.
+// Of several callers at once, all get the same.
+func Secret(ctx context.Context, records Records, key string) ([]byte, error) {
+	for {
+		r, err := records.Get(ctx, key)
+		if !errors.Is(err, ErrNotFound) {
+			return r.Value, err
+		}
+		fresh := make([]byte, 32)
+		rand.Read(fresh)
+		_, err = records.Put(ctx, Record{Key: key, Value: fresh})
+		var taken *ConflictError
+		if !errors.As(err, &taken) {
+			return fresh, err
+		}
+	}
+}
