@@ -54,46 +54,40 @@ var composesHalves = map[int]bool{919: true, 3399: true}
 func checkVector(t *testing.T, v *vector) {
 	t.Helper()
 	p := func(raw json.RawMessage) ot.Delta { return parse(t, string(raw)) }
-	doc, a, b, c := p(v.Doc), p(v.A), p(v.B), p(v.C)
+	// change is p for what must be in normal form as it stands: Parse would
+	// bring it into that form, and so hide a difference to quill-delta.
+	change := func(raw json.RawMessage) ot.Delta {
+		var ops []json.RawMessage
+		if err := json.Unmarshal(raw, &ops); err != nil {
+			t.Fatal(err)
+		}
+		d := p(raw)
+		if len(d) != len(ops) {
+			t.Errorf("Parse makes %d ops of the %d in %s", len(d), len(ops), raw)
+		}
+		return d
+	}
+	doc, a, b, c := p(v.Doc), change(v.A), change(v.B), change(v.C)
 	if composesHalves[v.ID] {
 		c = nil
 		v.DocAC, v.AC = v.DocA, v.A
 	}
 	wantDelta(t, "Compose(doc, a)", ot.Compose(doc, a), p(v.DocA))
-	wantDelta(t, "Compose(a, c)", ot.Compose(a, c), p(v.AC))
+	wantDelta(t, "Compose(a, c)", ot.Compose(a, c), change(v.AC))
 	wantDelta(t, "Compose(Compose(doc, a), c)", ot.Compose(ot.Compose(doc, a), c), p(v.DocAC))
 	wantDelta(t, "Compose(doc, Compose(a, c))", ot.Compose(doc, ot.Compose(a, c)), p(v.DocAC))
-	wantDelta(t, "Transform(a, b, true)", ot.Transform(a, b, true), p(v.ABT))
-	wantDelta(t, "Transform(a, b, false)", ot.Transform(a, b, false), p(v.ABF))
-	wantDelta(t, "Transform(b, a, true)", ot.Transform(b, a, true), p(v.BAT))
-	wantDelta(t, "Transform(b, a, false)", ot.Transform(b, a, false), p(v.BAF))
+	wantDelta(t, "Transform(a, b, true)", ot.Transform(a, b, true), change(v.ABT))
+	wantDelta(t, "Transform(a, b, false)", ot.Transform(a, b, false), change(v.ABF))
+	wantDelta(t, "Transform(b, a, true)", ot.Transform(b, a, true), change(v.BAT))
+	wantDelta(t, "Transform(b, a, false)", ot.Transform(b, a, false), change(v.BAF))
 	wantDelta(t, "doc after a and b", ot.Compose(ot.Compose(doc, a), ot.Transform(a, b, true)), p(v.DocAB))
-	wantDelta(t, "Invert(a, doc)", ot.Invert(a, doc), p(v.InvA))
+	wantDelta(t, "Invert(a, doc)", ot.Invert(a, doc), change(v.InvA))
 	for _, pos := range v.Pos {
 		index, priority, want := int(pos[0].(float64)), pos[1].(bool), int(pos[2].(float64))
 		if got := ot.TransformPosition(a, index, priority); got != want {
 			t.Errorf("TransformPosition(a, %d, %v) = %d, want %d", index, priority, got, want)
 		}
 	}
-}
-
-// The parser normalises, so the other tests would not notice a change that is
-// right but in another form than quill-delta's. This one compares the bytes.
-func TestVectorsAreNormal(t *testing.T) {
-	eachLine(t, "delta-vectors/vectors.jsonl.gz", func(_ int, v vector) {
-		if v.Lone {
-			return
-		}
-		for _, raw := range []json.RawMessage{v.A, v.AC, v.ABT, v.InvA} {
-			var ops []json.RawMessage
-			if err := json.Unmarshal(raw, &ops); err != nil {
-				t.Fatal(err)
-			}
-			if d := parse(t, string(raw)); len(d) != len(ops) {
-				t.Fatalf("vector %d: Parse(%s) has %d ops, want %d", v.ID, raw, len(d), len(ops))
-			}
-		}
-	})
 }
 
 // A session is a line of sessions.jsonl.gz: edits by clients that lag behind,

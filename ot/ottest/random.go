@@ -12,6 +12,26 @@ import (
 // Rand returns the source of random numbers for a seed.
 func Rand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
+// Choices returns a source of random numbers that data chooses, so that a fuzzer
+// can steer what is made of them. Once data is used up it goes on as Rand does.
+func Choices(data []byte) *rand.Rand {
+	return rand.New(&choices{data: data, rest: rand.NewPCG(0, 0)})
+}
+
+type choices struct {
+	data []byte
+	rest rand.Source
+}
+
+func (c *choices) Uint64() uint64 {
+	if len(c.data) == 0 {
+		return c.rest.Uint64()
+	}
+	b := c.data[0]
+	c.data = c.data[1:]
+	return uint64(b) * 0x0101010101010101
+}
+
 // Content returns a random content of about size UTF-16 units that a page may
 // hold: it ends in a newline and has only attributes and embeds of protocol.md.
 func Content(r *rand.Rand, size int) ot.Delta {
