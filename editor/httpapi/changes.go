@@ -1,0 +1,137 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"halley/editor"
+)
+
+func (s *Server) changeRoutes(api *gin.RouterGroup) {
+	g := api.Group("/pages", s.signedIn)
+	g.GET("/:id/changes", s.listChanges)
+	g.POST("/:id/changes", s.submitEdit)
+	g.POST("/:id/presence", s.presence)
+}
+
+const (
+	defaultChanges  = 100
+	maxChanges      = 1000
+	maxChangesBytes = 1 << 20 // about: the change that passes it is still given
+)
+
+// errEnough ends a listing that is full.
+var errEnough = errors.New("enough")
+
+func (s *Server) listChanges(c *gin.Context) {
+	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
+	after, err := queryWhole(c, "after", 0, editor.MaxWhole)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	limit, err := queryWhole(c, "limit", defaultChanges, maxChanges)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	page, err := s.pages.Page(ctx, p, id)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out := []byte(`{"changes":[`)
+	n := uint64(0)
+	err = s.pages.Changes(ctx, p, id, after, page.Seq, func(ch editor.Change) error {
+		if n == limit || len(out) > maxChangesBytes {
+			return errEnough
+		}
+		if n > 0 {
+			out = append(out, ',')
+		}
+		n++
+		out = ch.AppendJSON(out, id)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		s.fail(c, err)
+		return
+	}
+	out = append(out, `],"head":`...)
+	out = appendUint(out, page.Seq)
+	c.Header("Cache-Control", "no-store")
+	c.Data(http.StatusOK, "application/json", append(out, '}'))
+}
+
+type seqAnswer struct {
+	Seq uint64 `json:"seq"`
+}
+
+func (s *Server) submitEdit(c *gin.Context) {
+	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
+	if _, err := s.pages.Role(ctx, p, id); err != nil {
+		s.fail(c, err) // before a large body is read for somebody who may not even see the page
+		return
+	}
+	if err := requireJSON(c); err != nil {
+		s.fail(c, err)
+		return
+	}
+	body, err := readBody(c, maxEditBytes)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	e, err := decodeEdit(body)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	if !s.paced(c, editsPerClient, p.ID+" "+e.Client) || !s.paced(c, editsPerAddress, address(c.Request)) {
+		return
+	}
+	seq, err := s.pages.Submit(ctx, p, id, e)
+	s.answer(c, http.StatusOK)(seqAnswer{seq}, err)
+}
+
+type presenceBody struct {
+	Client *string        `json:"client"`
+	Base   *uint64        `json:"base"`
+	Cursor *editor.Cursor `json:"cursor"`
+	State  *string        `json:"state"`
+}
+
+func (s *Server) presence(c *gin.Context) {
+	var in presenceBody
+	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	here, err := in.here()
+	if err == nil {
+		err = s.pages.Presence(c.Request.Context(), principal(c), pageID(c), here)
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+func (in presenceBody) here() (editor.Here, error) {
+	switch {
+	case in.Client == nil:
+		return editor.Here{}, badRequest("The member \"client\" is missing.")
+	case in.State == nil:
+		return editor.Here{}, badRequest("The member \"state\" is missing.")
+	case in.Base == nil && *in.State != editor.StateLeft:
+		return editor.Here{}, badRequest("The member \"base\" is missing.")
+	}
+	h := editor.Here{Client: *in.Client, Cursor: in.Cursor, State: *in.State}
+	if in.Base != nil {
+		h.Base = *in.Base
+	}
+	return h, nil
+}

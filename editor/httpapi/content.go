@@ -1,0 +1,382 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"halley/editor"
+	"halley/editor/convert"
+	"halley/ot"
+)
+
+type content = ot.Content
+
+// emptyNotNil is a content that was given and is empty, which no page's is.
+var emptyNotNil = ot.Delta{}
+
+func (s *Server) contentRoutes(api *gin.RouterGroup) {
+	api.POST("/import", s.signedIn, s.importFile)
+	g := api.Group("/pages", s.signedIn)
+	g.GET("/:id/content", s.getContent)
+	g.HEAD("/:id/content", s.getContent)
+	g.PUT("/:id/content", s.putContent)
+}
+
+type formatJSON struct {
+	Name       string   `json:"name"`
+	Label      string   `json:"label"`
+	MediaType  string   `json:"mediaType"`
+	Extensions []string `json:"extensions"`
+	Import     bool     `json:"import"`
+	Export     bool     `json:"export"`
+}
+
+func (s *Server) formats(c *gin.Context) {
+	out := []formatJSON{}
+	for _, f := range convert.Formats() {
+		out = append(out, formatJSON{f.Name, f.Label, f.MediaTypes[0], f.Extensions, true, true})
+	}
+	s.writeJSON(c, http.StatusOK, out)
+}
+
+// asked for by name, or by Accept; anything goes: Markdown.
+func formatToGive(c *gin.Context) (convert.Format, error) {
+	if name, there := c.GetQuery("format"); there {
+		if f, ok := convert.ByName(name); ok {
+			return f, nil
+		}
+		return convert.Format{}, notGiven(name)
+	}
+	accept := c.GetHeader("Accept")
+	if accept == "" {
+		accept = "*/*"
+	}
+	for _, want := range byPreference(accept) {
+		if want == "*/*" || want == "text/*" {
+			want = "text/markdown"
+		}
+		if f, ok := convert.ByMediaType(want); ok {
+			return f, nil
+		}
+	}
+	return convert.Format{}, notGiven(accept)
+}
+
+func notGiven(asked string) error {
+	return &problem{
+		status: 406, name: "not-acceptable", title: "Not in this format",
+		detail: fmt.Sprintf("A page cannot be given as %.100q; /api/formats lists what it can be given as.", asked),
+	}
+}
+
+// formatSent is what a file is, by ?format= or its Content-Type.
+func formatSent(c *gin.Context) (convert.Format, error) {
+	if name, there := c.GetQuery("format"); there {
+		if f, ok := convert.ByName(name); ok {
+			return f, nil
+		}
+		return convert.Format{}, unsupported("There is no format %.100q; /api/formats lists what can be read.", name)
+	}
+	header := c.GetHeader("Content-Type")
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return convert.Format{}, unsupported("The Content-Type is missing or cannot be read; say it, or give ?format=.")
+	}
+	if f, ok := convert.ByMediaType(kind); ok {
+		return f, nil
+	}
+	return convert.Format{}, unsupported("A file of type %.100q cannot be read; /api/formats lists what can be.", kind)
+}
+
+func (s *Server) getContent(c *gin.Context) {
+	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
+	page, text, err := s.pages.Read(ctx, p, id)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	format, err := formatToGive(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Header("Vary", "Accept")
+	c.Header("Cache-Control", "private, no-cache")
+	tag := `"` + strconv.FormatUint(page.Seq, 10) + `"`
+	c.Header("ETag", tag)
+	if matchesTag(c.GetHeader("If-None-Match"), tag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	source, err := s.source(ctx, p, id)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	file, notes, err := format.Write(page.Title, page.Seq, text.Delta(), source, editor.Schema{})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	setNotes(c, notes)
+	if c.Query("download") == "1" {
+		c.Header("Content-Disposition", disposition(page.Title, format.Extensions[0]))
+	}
+	// A page's HTML is looked at in the browser: it may load pictures and
+	// nothing else, whatever slipped through.
+	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox")
+	c.Data(http.StatusOK, format.MediaTypes[0], file)
+}
+
+func (s *Server) source(ctx context.Context, p editor.Principal, id editor.PageID) (*convert.Source, error) {
+	o, err := s.pages.Original(ctx, p, id)
+	if o == nil || o.Format == "" || err != nil {
+		return nil, err
+	}
+	return &convert.Source{Format: o.Format, Data: o.Data}, nil
+}
+
+// setNotes tells what the file could not keep.
+func setNotes(c *gin.Context, notes []convert.Note) {
+	if len(notes) == 0 {
+		return
+	}
+	c.Header("Halley-Notes", strings.ReplaceAll(url.QueryEscape(string(mustJSON(notes))), "+", "%20"))
+}
+
+func disposition(title, ext string) string {
+	name := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || r < ' ' {
+			return '-'
+		}
+		return r
+	}, title)
+	if name = strings.Trim(name, " ."); name == "" {
+		name = "Untitled"
+	}
+	return mime.FormatMediaType("attachment", map[string]string{"filename": name + ext})
+}
+
+type putAnswer struct {
+	Seq   uint64         `json:"seq"`
+	Met   uint64         `json:"met"` // changes that the edit met on its way in
+	Notes []convert.Note `json:"notes,omitempty"`
+}
+
+// A putTarget is what a file that was edited elsewhere was made from.
+type putTarget struct {
+	base  uint64
+	exact bool
+	epoch string
+}
+
+func (s *Server) putContent(c *gin.Context) {
+	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
+	if _, err := s.pages.Role(ctx, p, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	format, err := formatSent(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	target, err := parseTarget(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	file, err := readBody(c, maxFileBytes)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.onceOnly(c, file, func(ctx context.Context, key string) (reply, error) {
+		out, err := s.merge(ctx, p, id, format, file, target, key)
+		if err != nil {
+			return reply{}, err
+		}
+		return reply{Status: http.StatusOK, Body: mustJSON(out)}, nil
+	})
+}
+
+func parseTarget(c *gin.Context) (putTarget, error) {
+	t := putTarget{epoch: c.Query("epoch")}
+	if _, there := c.GetQuery("base"); there {
+		base, err := queryWhole(c, "base", 0, editor.MaxWhole)
+		t.base = base
+		return t, err
+	}
+	match := strings.TrimPrefix(strings.TrimSpace(c.GetHeader("If-Match")), "W/")
+	if match == "" || match == "*" {
+		return t, &problem{
+			status: 428, name: "base-required", title: "Which state was this made from?",
+			detail: "Give ?base=SEQ, the seq of the content that this file was made from, or If-Match with its ETag.",
+		}
+	}
+	base, err := strconv.ParseUint(strings.Trim(match, `"`), 10, 64)
+	if err != nil {
+		return t, editor.ErrMoved // a tag that no content of ours ever had
+	}
+	t.base, t.exact = base, true
+	return t, nil
+}
+
+// merge turns a file into one small edit of the live page.
+func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID, format convert.Format, file []byte, t putTarget, key string) (putAnswer, error) {
+	if t.epoch != "" && t.epoch != s.pages.Epoch() {
+		return putAnswer{}, editor.ErrEpochChanged
+	}
+	page, base, err := s.contentAtBase(ctx, p, id, t)
+	if err != nil {
+		return putAnswer{}, err
+	}
+	source, err := s.source(ctx, p, id)
+	if err != nil {
+		return putAnswer{}, err
+	}
+	delta, notes, err := format.Merge(base.Delta(), file, source, editor.Schema{})
+	if err != nil {
+		return putAnswer{}, err
+	}
+	seq, err := s.pages.Submit(ctx, p, id, editor.Edit{Client: s.clientFor(key), N: 1, Base: t.base, Delta: delta, Exact: t.exact})
+	if err != nil {
+		return putAnswer{}, err
+	}
+	out := putAnswer{Seq: seq, Met: seq - t.base, Notes: notes}
+	if len(delta) > 0 {
+		out.Met-- // its own
+	}
+	if page.Role >= editor.RoleEdit {
+		err = s.pages.KeepOriginal(ctx, p, id, editor.Original{Format: format.Name, Data: file})
+	}
+	return out, err
+}
+
+func (s *Server) contentAtBase(ctx context.Context, p editor.Principal, id editor.PageID, t putTarget) (editor.Page, *content, error) {
+	page, err := s.pages.Page(ctx, p, id)
+	switch {
+	case err != nil:
+		return page, nil, err
+	case t.base > page.Seq && t.exact:
+		return page, nil, editor.ErrMoved
+	case t.base > page.Seq:
+		return page, nil, &editor.BaseAheadError{Base: t.base, Head: page.Seq}
+	}
+	_, text, err := s.pages.ReadAt(ctx, p, id, t.base)
+	return page, text, err
+}
+
+// clientFor names the client of an edit that comes as a file: under a key the
+// same one each time, so that the log itself recognises it again.
+func (s *Server) clientFor(key string) string {
+	if key != "" {
+		return "put." + key
+	}
+	return newClient()
+}
+
+// importFile makes a page of a file.
+func (s *Server) importFile(c *gin.Context) {
+	if !s.paced(c, makesPerSession, principal(c).ID) {
+		return
+	}
+	name, kind, file, err := readUpload(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.onceOnly(c, append([]byte(name+"\n"), file...), func(ctx context.Context, key string) (reply, error) {
+		return s.imported(ctx, principal(c), name, kind, file, key)
+	})
+}
+
+func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind string, file []byte, key string) (reply, error) {
+	format, ok := convert.Detect(name, kind, file)
+	if !ok {
+		return reply{}, unsupported("%.100q is no file that can be read; /api/formats lists what can be.", name)
+	}
+	doc, err := format.Read(file, editor.Schema{})
+	if err != nil {
+		return reply{}, err
+	}
+	out, err := s.created(ctx, p, editor.NewPage{Title: importTitle(doc.Title, name), Content: doc.Content, Key: key}, doc.Notes)
+	if err != nil {
+		return reply{}, err
+	}
+	var made struct {
+		ID editor.PageID `json:"id"`
+	}
+	if err := json.Unmarshal(out.Body, &made); err != nil {
+		return reply{}, err
+	}
+	return out, s.pages.KeepOriginal(ctx, p, made.ID, editor.Original{Format: format.Name, Data: file})
+}
+
+// importTitle is what the file calls itself, else its name.
+func importTitle(title, filename string) string {
+	if title == "" {
+		title = strings.TrimSuffix(path.Base(filename), path.Ext(filename))
+	}
+	title = strings.Join(strings.FieldsFunc(title, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'
+	}), " ")
+	if runes := []rune(title); len(runes) > 200 {
+		title = string(runes[:200]) + "…"
+	}
+	return title
+}
+
+// readUpload reads the field "file" of a multipart form.
+func readUpload(c *gin.Context) (name, kind string, file []byte, err error) {
+	if c.Request.ContentLength > maxFileBytes+maxOtherBytes {
+		return "", "", nil, tooLarge("the file", maxFileBytes)
+	}
+	c.Request.Body = http.MaxBytesReader(plainWriter(c), c.Request.Body, maxFileBytes+maxOtherBytes)
+	form, err := c.Request.MultipartReader()
+	if err != nil {
+		return "", "", nil, unsupported("The Content-Type must be multipart/form-data, with the file in the field \"file\".")
+	}
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return "", "", nil, badRequest("The form has no field \"file\".")
+		}
+		if err != nil {
+			return "", "", nil, badForm(err)
+		}
+		if part.FormName() == "file" {
+			file, err = readPart(part)
+			return part.FileName(), part.Header.Get("Content-Type"), file, err
+		}
+	}
+}
+
+func readPart(part *multipart.Part) ([]byte, error) {
+	file, err := io.ReadAll(io.LimitReader(part, maxFileBytes+1))
+	if err != nil {
+		return nil, badForm(err)
+	}
+	if len(file) > maxFileBytes {
+		return nil, tooLarge("the file", maxFileBytes)
+	}
+	return file, nil
+}
+
+func badForm(err error) error {
+	if p := typedProblem(err); p != nil {
+		return tooLarge("the file", maxFileBytes)
+	}
+	return badRequest("The form cannot be read: %v.", err)
+}

@@ -1,0 +1,232 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"halley/editor"
+	"halley/ot"
+)
+
+// Limits of protocol.md on what a request may carry.
+const (
+	maxEditBytes  = 16 << 20
+	maxEditOps    = 100_000
+	maxFileBytes  = 64 << 20
+	maxOtherBytes = 64 << 10
+)
+
+// readBody reads at most limit bytes and refuses what is longer.
+func readBody(c *gin.Context, limit int64) ([]byte, error) {
+	r := c.Request
+	if r.ContentLength > limit {
+		return nil, tooLarge("the body", limit)
+	}
+	// The plain writer, so that net/http closes the connection of a peer that
+	// goes on sending.
+	body, err := io.ReadAll(http.MaxBytesReader(plainWriter(c), r.Body, limit))
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return nil, tooLarge("the body", limit)
+	}
+	if err != nil {
+		return nil, badRequest("The body ended early: %v.", err)
+	}
+	return body, nil
+}
+
+func requireJSON(c *gin.Context) error {
+	kind, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return unsupported("The Content-Type must be application/json.")
+	}
+	return nil
+}
+
+// decodeJSON reads a JSON body of at most limit bytes into in.
+func decodeJSON(c *gin.Context, limit int64, in any) error {
+	if err := requireJSON(c); err != nil {
+		return err
+	}
+	body, err := readBody(c, limit)
+	if err != nil {
+		return err
+	}
+	return unmarshal(body, in)
+}
+
+func unmarshal(body []byte, in any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if err := d.Decode(in); err != nil {
+		return jsonProblem(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return badRequest("The body holds more than one JSON value.")
+	}
+	return nil
+}
+
+func jsonProblem(err error) error {
+	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return badRequest("The member %q cannot be a JSON %s.", kind.Field, kind.Value)
+	case errors.As(err, &kind):
+		return badRequest("The body must be a JSON object, not a JSON %s.", kind.Value)
+	case errors.As(err, &syntax):
+		return badRequest("The body is no JSON: %v at byte %d.", err, syntax.Offset)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return badRequest("The body is no JSON: it ends early.")
+	}
+	var own *problem
+	if errors.As(err, &own) {
+		return own
+	}
+	return badRequest("The body cannot be read: %v.", err)
+}
+
+// serveJSON carries what all calls with a JSON body share.
+func serveJSON[In, Out any](s *Server, c *gin.Context, fn func(context.Context, editor.Principal, In) (Out, error)) {
+	var in In
+	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.answer(c, http.StatusOK)(fn(c.Request.Context(), principal(c), in))
+}
+
+// answer writes a result as JSON, or its error as a problem.
+func (s *Server) answer(c *gin.Context, status int) func(out any, err error) {
+	return func(out any, err error) {
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		s.writeJSON(c, status, out)
+	}
+}
+
+func (s *Server) writeJSON(c *gin.Context, status int, out any) {
+	data, err := json.Marshal(out)
+	if err != nil {
+		s.fail(c, fmt.Errorf("encode an answer: %w", err))
+		return
+	}
+	if c.Writer.Header().Get("Cache-Control") == "" {
+		c.Header("Cache-Control", "no-store")
+	}
+	c.Data(status, "application/json", data)
+}
+
+// An editBody is a submitted edit as it stands in the request.
+type editBody struct {
+	Client *string         `json:"client"`
+	N      json.RawMessage `json:"n"`
+	Base   json.RawMessage `json:"base"`
+	Delta  json.RawMessage `json:"delta"`
+	Epoch  *string         `json:"epoch"`
+}
+
+func decodeEdit(body []byte) (editor.Edit, error) {
+	var in editBody
+	if err := unmarshal(body, &in); err != nil {
+		return editor.Edit{}, err
+	}
+	if in.Client == nil {
+		return editor.Edit{}, badRequest("The member \"client\" is missing.")
+	}
+	e := editor.Edit{Client: *in.Client}
+	var err error
+	if e.N, err = wholeNumber("n", in.N); err != nil {
+		return e, err
+	}
+	if e.Base, err = wholeNumber("base", in.Base); err != nil {
+		return e, err
+	}
+	if in.Epoch != nil {
+		e.Epoch = *in.Epoch
+	}
+	e.Delta, e.Invalid, err = decodeDelta(in.Delta)
+	return e, err
+}
+
+// decodeDelta tells what is no array of ops at all (err) from ops that no
+// delta may have (invalid), which is said only in its turn.
+func decodeDelta(raw json.RawMessage) (d ot.Delta, invalid, err error) {
+	if len(raw) == 0 {
+		return nil, nil, badRequest("The member \"delta\" is missing.")
+	}
+	if raw[0] != '[' {
+		return nil, nil, badRequest("The member \"delta\" must be an array of operations.")
+	}
+	if countOps(raw) > maxEditOps {
+		return nil, nil, tooLarge("the number of operations", maxEditOps)
+	}
+	d, invalid = ot.ParseOps(raw)
+	return d, invalid, nil
+}
+
+// countOps counts the objects in a valid JSON array, nested ones too.
+func countOps(raw []byte) int {
+	n, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case b == '{' && !quoted && opensOp(raw, i):
+			n++
+		}
+	}
+	return n
+}
+
+// opensOp tells an op's brace from that of its attributes or embed: an op
+// stands in an array.
+func opensOp(raw []byte, i int) bool {
+	for i--; i >= 0; i-- {
+		switch raw[i] {
+		case ' ', '\t', '\n', '\r':
+		case '[', ',':
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+func wholeNumber(name string, raw json.RawMessage) (uint64, error) {
+	if len(raw) == 0 {
+		return 0, badRequest("The member %q is missing.", name)
+	}
+	n, err := strconv.ParseUint(string(raw), 10, 64)
+	if err != nil || n > editor.MaxWhole {
+		return 0, badRequest("The member %q must be a whole number from 0 to 2^53-1.", name)
+	}
+	return n, nil
+}
+
+// queryWhole reads a whole number from the query, or the default.
+func queryWhole(c *gin.Context, name string, def, most uint64) (uint64, error) {
+	text, there := c.GetQuery(name)
+	if !there {
+		return def, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n > editor.MaxWhole {
+		return 0, badRequest("%s must be a whole number, not %q.", name, text)
+	}
+	return min(n, most), nil
+}

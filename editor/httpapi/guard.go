@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+const requestKey = "halley.request"
+
+func requestID(c *gin.Context) string { return c.GetString(requestKey) }
+
+// trace names the request and logs it when it ends.
+func (s *Server) trace(c *gin.Context) {
+	raw := make([]byte, 9)
+	rand.Read(raw)
+	id := base64.RawURLEncoding.EncodeToString(raw)
+	c.Set(requestKey, id)
+	c.Header("X-Request-Id", id)
+	start := time.Now()
+	c.Next()
+	s.logger.Debug("request", "request", id, "method", c.Request.Method, "path", c.Request.URL.Path,
+		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start))
+}
+
+// recover turns a broken invariant of ours into a 500 for one caller.
+func (s *Server) recover(c *gin.Context) {
+	defer func() {
+		switch r := recover(); {
+		case r == nil:
+		case r == http.ErrAbortHandler:
+			panic(r)
+		default:
+			s.logger.Error("panic", "request", requestID(c), "path", c.Request.URL.Path, "panic", r, "stack", string(debug.Stack()))
+			if !c.Writer.Written() {
+				s.fail(c, fmt.Errorf("panic: %v", r))
+			}
+		}
+	}()
+	c.Next()
+}
+
+// contentSecurity allows what the app needs and nothing else. Inline styles
+// are the editing surface's: it sizes and colours by them.
+const contentSecurity = "default-src 'self'; img-src 'self' https: data: blob:; style-src 'self' 'unsafe-inline'; " +
+	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+func (s *Server) secure(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", contentSecurity)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+	if strings.HasPrefix(s.cfg.PublicURL, "https:") {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// crossOrigin refuses requests that change something and come from another
+// site's page.
+func (s *Server) crossOrigin() (gin.HandlerFunc, error) {
+	protection := http.NewCrossOriginProtection()
+	if origin := s.cfg.PublicURL; origin != "" {
+		if err := protection.AddTrustedOrigin(strings.TrimRight(origin, "/")); err != nil {
+			return nil, fmt.Errorf("the public URL %q: %w", origin, err)
+		}
+	}
+	return func(c *gin.Context) {
+		if err := protection.Check(c.Request); err != nil {
+			s.fail(c, &problem{
+				status: 403, name: "cross-site", title: "A request from another site",
+				detail: "This request was made by a page of another site, which may change nothing here.",
+			})
+		}
+	}, nil
+}
+
+// onlyFromHere keeps an open workspace to this machine: a name that resolves
+// to loopback only now (DNS rebinding) and a proxy that forgot to protect it
+// are both turned away.
+func (s *Server) onlyFromHere(c *gin.Context) {
+	if s.cfg.AnyHost || isLocal(c.Request.Context()) || fromHere(c.Request) {
+		return
+	}
+	switch path := c.Request.URL.Path; {
+	case path == "/healthz" || path == "/readyz":
+	case strings.HasPrefix(path, "/api/"):
+		s.fail(c, &problem{status: 403, name: "forbidden", title: "Not set up for this address", detail: setUpSentence})
+	default:
+		c.Data(http.StatusForbidden, "text/html; charset=utf-8", []byte(setUpPage))
+		c.Abort()
+	}
+}
+
+const setUpSentence = "This Halley is an open workspace and answers only at localhost, on the machine where it runs. " +
+	"Whoever runs it can let others in by starting it with --open."
+
+const setUpPage = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Halley is not set up for this address</title>
+<style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}</style>
+<h1>Not set up for this address</h1><p>` + setUpSentence + `</p></html>`
+
+func fromHere(r *http.Request) bool {
+	for name := range r.Header {
+		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+			return false
+		}
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(host, "]"), "["), ".")
+	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+type localKey struct{}
+
+// WithLocal marks a connection's context as one of the socket in the data
+// folder: whoever can open it runs this server.
+func WithLocal(ctx context.Context) context.Context { return context.WithValue(ctx, localKey{}, true) }
+
+func isLocal(ctx context.Context) bool { return ctx.Value(localKey{}) != nil }
+
+// plainWriter is net/http's own writer under gin's: its flush reports a gone
+// peer, and net/http knows it again.
+func plainWriter(c *gin.Context) http.ResponseWriter {
+	var w http.ResponseWriter = c.Writer
+	for {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
+	}
+}

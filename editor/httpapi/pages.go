@@ -1,0 +1,242 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"halley/editor"
+)
+
+func (s *Server) pageRoutes(api *gin.RouterGroup) {
+	g := api.Group("/pages", s.signedIn)
+	g.POST("", s.createPage)
+	g.GET("", s.listPages)
+	g.GET("/:id", s.getPage)
+	g.PATCH("/:id", s.patchPage)
+	g.DELETE("/:id", s.trashPage)
+	g.POST("/:id/untrash", s.untrashPage)
+	g.GET("/:id/authors", s.authors)
+}
+
+func pageID(c *gin.Context) editor.PageID { return editor.PageID(c.Param("id")) }
+
+// A pageWithDelta is the page object of protocol.md.
+type pageWithDelta struct {
+	editor.PageJSON
+	Delta json.RawMessage `json:"delta"`
+	Notes any             `json:"notes,omitempty"` // of an import
+}
+
+type createBody struct {
+	Title *string         `json:"title"`
+	Delta json.RawMessage `json:"delta"`
+}
+
+func (s *Server) createPage(c *gin.Context) {
+	if !s.paced(c, makesPerSession, principal(c).ID) {
+		return
+	}
+	if err := requireJSON(c); err != nil {
+		s.fail(c, err)
+		return
+	}
+	body, err := readBody(c, maxEditBytes)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	in, err := decodeCreate(body)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.onceOnly(c, body, func(ctx context.Context, key string) (reply, error) {
+		in.Key = key
+		return s.created(ctx, principal(c), in, nil)
+	})
+}
+
+func decodeCreate(body []byte) (editor.NewPage, error) {
+	var in createBody
+	var out editor.NewPage
+	if err := unmarshal(body, &in); err != nil {
+		return out, err
+	}
+	if in.Title != nil {
+		out.Title = *in.Title
+	}
+	if len(in.Delta) == 0 || string(in.Delta) == "null" {
+		return out, nil
+	}
+	delta, invalid, err := decodeDelta(in.Delta)
+	if err == nil {
+		err = invalid
+	}
+	out.Content = delta
+	if len(delta) == 0 && err == nil {
+		out.Content = emptyNotNil // an empty array is given content, and none
+	}
+	return out, err
+}
+
+// created makes a page and answers 201 with the page object.
+func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewPage, notes any) (reply, error) {
+	page, err := s.pages.Create(ctx, p, in)
+	if err != nil {
+		return reply{}, err
+	}
+	object, err := s.readPage(ctx, p, page.ID, nil)
+	if err != nil {
+		return reply{}, err
+	}
+	object.Notes = notes
+	body, err := json.Marshal(object)
+	return reply{Status: http.StatusCreated, Location: "/api/pages/" + string(page.ID), Body: body}, err
+}
+
+// readPage is the page object with its content, now or at a seq.
+func (s *Server) readPage(ctx context.Context, p editor.Principal, id editor.PageID, at *uint64) (pageWithDelta, error) {
+	read := s.pages.Read
+	if at != nil {
+		read = func(ctx context.Context, p editor.Principal, id editor.PageID) (editor.Page, *content, error) {
+			return s.pages.ReadAt(ctx, p, id, *at)
+		}
+	}
+	page, text, err := read(ctx, p, id)
+	if err != nil {
+		return pageWithDelta{}, err
+	}
+	return pageWithDelta{PageJSON: s.pages.JSON(page), Delta: text.Delta().AppendJSON(nil)}, nil
+}
+
+func (s *Server) getPage(c *gin.Context) {
+	var at *uint64
+	if _, asked := c.GetQuery("seq"); asked {
+		n, err := queryWhole(c, "seq", 0, editor.MaxWhole)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		at = &n
+	}
+	object, err := s.readPage(c.Request.Context(), principal(c), pageID(c), at)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	tag := pageTag(object.PageJSON)
+	c.Header("ETag", tag)
+	c.Header("Cache-Control", "private, no-cache")
+	if matchesTag(c.GetHeader("If-None-Match"), tag) {
+		c.Status(http.StatusNotModified)
+		return
+	}
+	s.writeJSON(c, http.StatusOK, object)
+}
+
+// pageTag changes with anything in the object: its content is told by its seq.
+func pageTag(p editor.PageJSON) string {
+	data, _ := json.Marshal(p) // plain strings and numbers
+	sum := sha256.Sum256(data)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}
+
+func matchesTag(header, tag string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if part = strings.TrimPrefix(strings.TrimSpace(part), "W/"); part == tag || part == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+type patchBody struct {
+	Title *string `json:"title"`
+}
+
+func (s *Server) patchPage(c *gin.Context) {
+	serveJSON(s, c, func(ctx context.Context, p editor.Principal, in patchBody) (editor.PageJSON, error) {
+		if in.Title == nil {
+			return editor.PageJSON{}, badRequest("Nothing to change: give \"title\".")
+		}
+		page, err := s.pages.Change(ctx, p, pageID(c), editor.SettingsEdit{Title: in.Title})
+		return s.pages.JSON(page), err
+	})
+}
+
+func (s *Server) trashPage(c *gin.Context) {
+	if err := s.pages.Trash(c.Request.Context(), principal(c), pageID(c)); err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Status(http.StatusNoContent)
+}
+
+func (s *Server) untrashPage(c *gin.Context) {
+	page, err := s.pages.Untrash(c.Request.Context(), principal(c), pageID(c))
+	s.answer(c, http.StatusOK)(s.pages.JSON(page), err)
+}
+
+func (s *Server) authors(c *gin.Context) {
+	s.answer(c, http.StatusOK)(s.pages.Authors(c.Request.Context(), principal(c), pageID(c)))
+}
+
+const (
+	defaultRows = 100
+	maxRows     = 1000
+)
+
+type listAnswer struct {
+	Pages  []editor.RowJSON `json:"pages"`
+	Cursor *string          `json:"cursor"`
+}
+
+func (s *Server) listPages(c *gin.Context) {
+	limit, err := queryWhole(c, "limit", defaultRows, maxRows)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	q := editor.ListQuery{Text: c.Query("q"), Trashed: c.Query("trash") == "1", Limit: int(max(limit, 1))}
+	if cursor := c.Query("cursor"); cursor != "" {
+		if q.After, q.AfterID, err = parseListCursor(cursor); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
+	rows, more, err := s.pages.List(c.Request.Context(), principal(c), q)
+	out := listAnswer{Pages: make([]editor.RowJSON, 0, len(rows))}
+	for _, r := range rows {
+		out.Pages = append(out.Pages, s.pages.RowJSON(r))
+	}
+	if more {
+		last := rows[len(rows)-1]
+		cursor := listCursor(last.Updated, last.ID)
+		out.Cursor = &cursor
+	}
+	s.answer(c, http.StatusOK)(out, err)
+}
+
+func listCursor(at time.Time, id editor.PageID) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", at.UnixMilli(), id))
+}
+
+func parseListCursor(cursor string) (at time.Time, id editor.PageID, err error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	var milli int64
+	if err == nil {
+		_, err = fmt.Sscanf(string(raw), "%d %s", &milli, &id)
+	}
+	if err != nil {
+		return at, "", badRequest("The cursor is not one that a listing gave.")
+	}
+	return time.UnixMilli(milli).UTC(), id, nil
+}

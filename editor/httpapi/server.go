@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gorilla/sessions"
+
+	"halley/editor"
+	"halley/editor/account"
+	"halley/storage"
+)
+
+// Config sets how the edge behaves.
+type Config struct {
+	Version   string // of the program, told in hello
+	PublicURL string // what people type; "": unknown. Sets Secure cookies, HSTS, links
+	// AnyHost answers whatever Host a request names. Otherwise an open
+	// workspace answers only this machine: what reaches it through a proxy or
+	// a rebound name is not from here.
+	AnyHost    bool
+	RateLimits bool // off: a load test may go as fast as it can
+	Logger     *slog.Logger
+	Now        func() time.Time
+	App        fs.FS // the built browser app
+}
+
+// Server is the HTTP face of a workspace.
+type Server struct {
+	cfg      Config
+	pages    *editor.Pages
+	accounts *account.Accounts
+	store    storage.Store
+	cookies  *sessions.CookieStore
+	limits   *limits
+	logger   *slog.Logger
+	name     string // of this process, random
+	app      *app
+	once     *onceEach
+	engine   *gin.Engine
+}
+
+// New makes a server of its parts.
+func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account.Accounts, store storage.Store) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.PublicURL != "" {
+		u, err := url.Parse(cfg.PublicURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("the public URL %q is no http or https address", cfg.PublicURL)
+		}
+	}
+	s := &Server{
+		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger,
+		limits: newLimits(cfg.RateLimits, cfg.Now), once: newOnceEach(store, cfg.Now),
+	}
+	name := make([]byte, 6)
+	rand.Read(name)
+	s.name = base64.RawURLEncoding.EncodeToString(name)
+	var err error
+	if s.cookies, err = newCookies(ctx, store, strings.HasPrefix(cfg.PublicURL, "https:")); err != nil {
+		return nil, err
+	}
+	if s.app, err = newApp(cfg.App); err != nil {
+		return nil, err
+	}
+	return s, s.route()
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+
+func (s *Server) route() error {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	if err := e.SetTrustedProxies(nil); err != nil {
+		return err
+	}
+	guard, err := s.crossOrigin()
+	if err != nil {
+		return err
+	}
+	e.Use(s.trace, s.recover, s.secure, s.onlyFromHere, guard)
+
+	e.GET("/healthz", s.healthz)
+	e.GET("/readyz", s.readyz)
+
+	api := e.Group("/api", s.identify)
+	api.GET("/openapi.json", s.openapi)
+	api.GET("/formats", s.formats)
+	s.sessionRoutes(api)
+	s.pageRoutes(api)
+	s.changeRoutes(api)
+	s.contentRoutes(api)
+	s.eventRoutes(api)
+
+	e.NoMethod(func(c *gin.Context) {
+		s.fail(c, &problem{status: 405, name: "no-such-method", title: "Not this method", detail: "This address does not take " + c.Request.Method + "."})
+	})
+	e.NoRoute(s.serveApp)
+	s.engine = e
+	return nil
+}
+
+func (s *Server) healthz(c *gin.Context) { c.String(http.StatusOK, "alive\n") }
+
+func (s *Server) readyz(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+	switch err := s.store.Healthy(); {
+	case s.pages.Draining():
+		c.String(http.StatusServiceUnavailable, "going away\n")
+	case err != nil:
+		c.String(http.StatusServiceUnavailable, "takes no edits: %v\n", err)
+	default:
+		c.String(http.StatusOK, "ready\n")
+	}
+}
