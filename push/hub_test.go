@@ -204,6 +204,19 @@ func TestSnapshotAfterADrop(t *testing.T) {
 	}
 }
 
+// If what a snapshot tells were noted after it, the news that comes while it is
+// taken would count as told.
+func TestNoteThenSnapshot(t *testing.T) {
+	for _, transport := range allTransports {
+		inWorld(t, Config{}, func(t *testing.T, w *world) {
+			w.snapshotted = func(topic string) error { w.snapshotted = nil; w.tell(topic); return nil }
+			r := w.open(transport, "page=a")
+			defer r.close()
+			r.want(`hello#0 {"a":0}`, `all "a=0"`, `state "a=1"`)
+		})
+	}
+}
+
 func TestSnapshotIsAskedForAgain(t *testing.T) {
 	inWorld(t, Config{}, func(t *testing.T, w *world) {
 		fails := 3

@@ -31,7 +31,7 @@ type memory struct {
 	// Hooks, set before use; called without the lock.
 	afterHead   func(topic string) // runs once the head is read, before Head returns
 	replaying   func(topic string, after uint64) error
-	snapshotted func(topic string) error
+	snapshotted func(topic string) error // runs once the state is read, before Snapshot returns
 	replays     int
 }
 
@@ -103,14 +103,15 @@ func (m *memory) Replay(_ context.Context, topic string, after, upTo uint64, emi
 }
 
 func (m *memory) Snapshot(_ context.Context, topic string) ([]Event, error) {
+	m.mu.Lock()
+	state := m.states[topic]
+	m.mu.Unlock()
 	if m.snapshotted != nil {
 		if err := m.snapshotted(topic); err != nil {
 			return nil, err
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return []Event{stateEvent("all", topic, m.states[topic])}, nil
+	return []Event{stateEvent("all", topic, state)}, nil
 }
 
 func (m *memory) Reset(topic string, seq uint64) Event {
@@ -270,7 +271,7 @@ type reader struct {
 	body      *bufio.Reader
 	queue     []received // of a long poll's answer
 	polls     int
-	beats     bool // hand on heartbeats too
+	beats     bool // hand on heartbeats too, and a long poll's empty answers
 }
 
 func (w *world) open(transport Transport, query string) *reader {
@@ -318,7 +319,7 @@ func (r *reader) next() (received, error) {
 	for {
 		e, err := r.nextOfAny()
 		if err != nil || r.beats || e.Type != heartbeatEvent {
-			if e.ID != "" && r.transport != LongPoll {
+			if err == nil && e.ID != "" && r.transport != LongPoll {
 				r.lastID = e.ID
 			}
 			return e, err
@@ -336,6 +337,9 @@ func (r *reader) nextOfAny() (received, error) {
 	for len(r.queue) == 0 {
 		if err := r.poll(); err != nil {
 			return received{}, err
+		}
+		if r.beats && len(r.queue) == 0 {
+			return received{Type: heartbeatEvent}, nil
 		}
 	}
 	e := r.queue[0]
