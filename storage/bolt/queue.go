@@ -116,5 +116,8 @@ func (q *queue) take() (batch []*write, over bool) {
 	if q.writes = q.writes[taken:]; len(q.writes) == 0 {
 		q.writes = nil
 	}
+	if len(q.writes) > 0 || q.closed {
+		q.nudge() // the committer has to come again
+	}
 	return batch, q.closed && len(q.writes) == 0 && len(batch) == 0
 }

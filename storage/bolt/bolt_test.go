@@ -1,0 +1,33 @@
+package bolt
+
+import (
+	"os"
+	"testing"
+
+	"halley/storage"
+	"halley/storage/storagetest"
+)
+
+// TestMain runs a child's part where the test binary was started as one.
+func TestMain(m *testing.M) {
+	if part, ok := children[os.Getenv(childEnv)]; ok {
+		part()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestStore(t *testing.T) {
+	storagetest.Run(t, func(t testing.TB, dir string) storage.Store { return openStore(t, dir, Config{}) })
+}
+
+// openStore opens the store in dir and closes it when the test ends.
+func openStore(t testing.TB, dir string, cfg Config) *Store {
+	t.Helper()
+	s, err := Open(dir, cfg)
+	if err != nil {
+		t.Fatalf("Open(%s) = %v", dir, err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
