@@ -182,7 +182,7 @@ func (c *changer) to(at int) {
 func (c *changer) edit(from, to int) {
 	c.to(from)
 	switch x := c.r.IntN(12); {
-	case x < 5:
+	case x < 5 && c.at <= c.base.end: // formatLine may have passed the end
 		c.d = c.insert(c.r, c.d)
 		if chance(c.r, 0.25) {
 			c.delete(to)
