@@ -39,14 +39,14 @@ func (e *BaseTooOldError) Error() string {
 type NGapError struct{ N, Next uint64 }
 
 func (e *NGapError) Error() string {
-	return fmt.Sprintf("n %d skips ahead; this client's next edit is n %d", e.N, e.Next)
+	return fmt.Sprintf("edit n %d skips ahead; this client's next edit is n %d", e.N, e.Next)
 }
 
 // An NReusedError says that the newest n came again with another delta.
 type NReusedError struct{ N, Seq uint64 }
 
 func (e *NReusedError) Error() string {
-	return fmt.Sprintf("n %d was used for another edit, which became change %d", e.N, e.Seq)
+	return fmt.Sprintf("edit n %d was used for another edit, which became change %d", e.N, e.Seq)
 }
 
 // A BadValueError says which part of a request has no acceptable value, for a

@@ -84,6 +84,7 @@ type Pages struct {
 	draining bool
 
 	running sync.WaitGroup // page goroutines
+	closing sync.Once
 }
 
 // An entry is a page that is loaded or being loaded.
@@ -132,8 +133,11 @@ func (ps *Pages) Draining() bool {
 	return ps.draining
 }
 
-// Close ends every page's goroutine, after what is in its mailbox.
-func (ps *Pages) Close() {
+// Close ends every page's goroutine, after what is in its mailbox, and the
+// push line. Closing again does nothing.
+func (ps *Pages) Close() { ps.closing.Do(ps.close) }
+
+func (ps *Pages) close() {
 	ps.mu.Lock()
 	ps.draining = true
 	for _, e := range ps.loaded {

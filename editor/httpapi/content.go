@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -250,7 +252,7 @@ func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID
 	if err != nil {
 		return putAnswer{}, err
 	}
-	seq, err := s.pages.Submit(ctx, p, id, editor.Edit{Client: s.clientFor(key), N: 1, Base: t.base, Delta: delta, Exact: t.exact})
+	seq, err := s.pages.Submit(ctx, p, id, editor.Edit{Client: clientFor(p, key), N: 1, Base: t.base, Delta: delta, Exact: t.exact})
 	if err != nil {
 		return putAnswer{}, err
 	}
@@ -280,11 +282,12 @@ func (s *Server) contentAtBase(ctx context.Context, p editor.Principal, id edito
 
 // clientFor names the client of an edit that comes as a file: under a key the
 // same one each time, so that the log itself recognises it again.
-func (s *Server) clientFor(key string) string {
-	if key != "" {
-		return "put." + key
+func clientFor(p editor.Principal, key string) string {
+	if key == "" {
+		return newClient()
 	}
-	return newClient()
+	sum := sha256.Sum256([]byte(p.ID + " " + key)) // two people may make up the same key
+	return "put-" + base64.RawURLEncoding.EncodeToString(sum[:18])
 }
 
 // importFile makes a page of a file.

@@ -94,8 +94,12 @@ func address(r *http.Request) string {
 	return host
 }
 
-// paced refuses a call beyond p, counted by key.
+// paced refuses a call beyond p, counted by key. Who runs the server may go as
+// fast as they can.
 func (s *Server) paced(c *gin.Context, p pace, key string) bool {
+	if isLocal(c.Request.Context()) {
+		return true
+	}
 	if err := s.limits.allow(p, key); err != nil {
 		s.fail(c, err)
 		return false

@@ -97,9 +97,7 @@ func (s *Server) signedIn(c *gin.Context) {
 		s.fail(c, editor.ErrSignedOut)
 		return
 	}
-	if err := s.limits.allow(callsPerAddress, address(c.Request)); err != nil {
-		s.fail(c, err)
-	}
+	s.paced(c, callsPerAddress, address(c.Request))
 }
 
 func (s *Server) sessionRoutes(api *gin.RouterGroup) {
