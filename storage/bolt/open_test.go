@@ -1,0 +1,213 @@
+package bolt
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"halley/storage"
+	"halley/storage/storagetest"
+)
+
+func TestOpenMakesTheFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	openStore(t, dir, Config{})
+	for path, want := range map[string]os.FileMode{dir: 0o700 | os.ModeDir, filepath.Join(dir, FileName): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != want {
+			t.Errorf("mode of %s is %v, %v, want %v", path, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	stored := func(dir string) string { return filepath.Join(dir, FileName) }
+	isNoStore := func(err error) bool { return errors.Is(err, ErrNotStore) }
+	says := func(text string) func(error) bool {
+		return func(err error) bool { return strings.Contains(err.Error(), text) }
+	}
+	for _, c := range []struct {
+		name    string
+		prepare func(dir string) error
+		want    func(error) bool
+	}{
+		{"a short file", func(dir string) error { return os.WriteFile(stored(dir), []byte("hello"), 0o600) }, isNoStore},
+		{"a long file", func(dir string) error { return os.WriteFile(stored(dir), make([]byte, 1<<16), 0o600) }, isNoStore},
+		{"another program's", func(dir string) error {
+			return edit(dir, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err })
+		}, isNoStore},
+		{"a store without its log", func(dir string) error {
+			return edit(dir, func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketLog) })
+		}, isNoStore},
+		{"one that is cut off", func(dir string) error { return os.Truncate(stored(dir), 3*4096) }, isNoStore},
+		{"a newer format", func(dir string) error {
+			return edit(dir, func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("7")) })
+		}, says("was written by a newer Halley (format 7; this one knows up to 1)")},
+		{"a file in the folder's place", func(dir string) error {
+			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
+		}, says("is a file, not a folder")},
+		{"a folder in the file's place", func(dir string) error {
+			return errors.Join(os.Remove(stored(dir)), os.Mkdir(stored(dir), 0o700))
+		}, says("open the store")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			s := openStore(t, dir, Config{})
+			for n := range uint64(20) {
+				mustAppend(t, s, "page", n, changeOf("client", n+1))
+			}
+			s.Close()
+			if c.name == "another program's" {
+				os.Remove(stored(dir))
+			}
+			if err := c.prepare(dir); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(dir, Config{})
+			if err == nil {
+				s.Close()
+				t.Fatal("Open() succeeded")
+			}
+			if !c.want(err) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("Open() = %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenRefusesAFolderThatCannotBeWritten(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write everywhere")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(dir, Config{})
+	if err == nil || !strings.Contains(err.Error(), "cannot be written") {
+		t.Errorf("Open() = %v, want that the folder cannot be written", err)
+	}
+	_, err = Open(filepath.Join(dir, "data"), Config{})
+	if err == nil || !strings.Contains(err.Error(), "cannot be made") {
+		t.Errorf("Open() = %v, want that the folder cannot be made", err)
+	}
+}
+
+func TestOpenInUse(t *testing.T) {
+	dir := t.TempDir()
+	openStore(t, dir, Config{})
+	// The lock belongs to an open file, so this process is as good as another.
+	_, err := Open(dir, Config{LockWait: time.Millisecond})
+	if !errors.Is(err, ErrInUse) {
+		t.Errorf("Open() = %v, want ErrInUse", err)
+	}
+}
+
+func TestDamage(t *testing.T) {
+	open := func(t testing.TB, dir string) storage.Store { return openStore(t, dir, Config{}) }
+	storagetest.RunDamage(t, open, func(t testing.TB, dir string, page storage.PageID, seq uint64, h storagetest.Harm) {
+		err := edit(dir, func(tx *bbolt.Tx) error {
+			log, key := tx.Bucket(bucketLog), logKey(page, seq)
+			switch h {
+			case storagetest.Flip:
+				row := slices.Clone(log.Get(key))
+				row[int(seq)%len(row)] ^= 1 << (seq % 8)
+				return log.Put(key, row)
+			case storagetest.Drop:
+				return log.Delete(key)
+			default:
+				return log.Put(key, slices.Clone(log.Get(logKey(page, seq-1))))
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestDamageOfAnyByte flips one byte of the file after another: what is read
+// then is right or an error, never something else.
+func TestDamageOfAnyByte(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Config{})
+	for n := range uint64(40) {
+		mustAppend(t, s, "page", n, changeOf("client", n+1))
+	}
+	s.Close()
+	path := filepath.Join(dir, FileName)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = file[:min(len(file), 1<<17)]
+	step := 97
+	if soaking() {
+		step = 7
+	}
+	found := 0
+	for at := 0; at < len(file); at += step {
+		file[at] ^= 0x10
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !holds(t, dir, 40) {
+			found++
+		}
+		file[at] ^= 0x10
+	}
+	if found == 0 {
+		t.Error("no damage was found anywhere")
+	}
+}
+
+// holds reports whether the store in dir can be read; what it reads must be right.
+func holds(t *testing.T, dir string, length uint64) bool {
+	s, err := Open(dir, Config{})
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	var seen uint64
+	err = s.Read(t.Context(), "page", 0, length, func(c storage.Change) error {
+		seen++
+		want := changeOf("client", seen)
+		if c.Seq != seen || c.N != want.N || c.Client != want.Client || c.Author != want.Author ||
+			!c.Time.Equal(want.Time) || string(c.Payload) != string(want.Payload) {
+			t.Errorf("change %d is %+v, want %+v", seen, c, want)
+		}
+		return nil
+	})
+	return err == nil && seen == length
+}
+
+// edit changes the closed store in dir behind its back.
+func edit(dir string, fn func(*bbolt.Tx) error) error {
+	db, err := bbolt.Open(filepath.Join(dir, FileName), 0o600, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Update(fn), db.Close())
+}
+
+func mustAppend(t testing.TB, s *Store, page storage.PageID, expect uint64, changes ...storage.Change) {
+	t.Helper()
+	if err := s.Append(t.Context(), page, expect, changes); err != nil {
+		t.Fatalf("Append(%s, %d) = %v", page, expect, err)
+	}
+}
+
+// changeOf is client's n-th change.
+func changeOf(client string, n uint64) storage.Change {
+	return storage.Change{
+		Client: client, N: n, Author: "author", Time: time.UnixMilli(1_700_000_000_000 + int64(n)).UTC(),
+		Digest: [16]byte{1, byte(n)}, Payload: []byte(`[{"retain":17},{"insert":"x"}]`),
+	}
+}
+
+func soaking() bool { return os.Getenv("HALLEY_SOAK") != "" }
