@@ -192,3 +192,8 @@ function formatSome(rng: Rng, ops: Op[], units: string, at: number, to: number, 
   push(ops, retainOp(to - at, randomAttributes(rng, rng.chance(0.2), true, odd)))
   return to
 }
+
+/** How many seeds a test runs: a sample, or with HALLEY_SOAK=1 all of them. */
+export function rounds(all: number): number {
+  return process.env.HALLEY_SOAK === '1' ? all : Math.ceil(all / 10)
+}

@@ -1,0 +1,98 @@
+/**
+ * What attributes mean: which have a place of their own in the editor's model,
+ * and what a line is shown as. Anything else is kept as it is and not shown.
+ */
+import { type Attributes, type Json, sameAttributes } from '../protocol/attributes'
+
+export type ListKind = 'bullet' | 'ordered' | 'checked' | 'unchecked'
+
+/** What a line is shown as. Of several formats on one newline the first of this order counts. */
+export type LineKind =
+  | { readonly kind: 'code-block'; readonly language: string | null }
+  | { readonly kind: 'header'; readonly level: number }
+  | { readonly kind: 'list'; readonly list: ListKind }
+  | { readonly kind: 'blockquote' }
+  | { readonly kind: 'plain' }
+
+/** The formats of which a line shows only one; who sets one clears the others. */
+export const EXCLUSIVE = ['code-block', 'header', 'list', 'blockquote'] as const
+
+export const MAX_INDENT = 8
+const LISTS: readonly unknown[] = ['bullet', 'ordered', 'checked', 'unchecked']
+const LANGUAGE = /^[A-Za-z0-9+#._-]{1,32}$/
+
+export function lineKind(format: Attributes | null): LineKind {
+  if (!format) return { kind: 'plain' }
+  if (isCode(format)) {
+    const language = format['code-block']
+    return { kind: 'code-block', language: typeof language === 'string' ? language : null }
+  }
+  const { header, list, blockquote } = format
+  if (isWhole(header, 1, 6)) return { kind: 'header', level: header }
+  if (LISTS.includes(list)) return { kind: 'list', list: list as ListKind }
+  return blockquote === true ? { kind: 'blockquote' } : { kind: 'plain' }
+}
+
+/** Whether a newline with these attributes ends a line of code. */
+export function isCode(format: Attributes | null | undefined): boolean {
+  const language = format?.['code-block']
+  return language === true || (typeof language === 'string' && LANGUAGE.test(language))
+}
+
+export function indentOf(format: Attributes | null): number {
+  const indent = format?.indent
+  return isWhole(indent, 1, MAX_INDENT) ? indent : 0
+}
+
+export function sameFormat(a: Attributes | null, b: Attributes | null): boolean {
+  return sameAttributes(a ?? undefined, b ?? undefined)
+}
+
+/** The marks that are on or off. */
+export const TOGGLES = ['bold', 'italic', 'underline', 'strike', 'code'] as const
+export type Toggle = (typeof TOGGLES)[number]
+
+/** The marks that have a value, and which values they may show. */
+const VALUED: Readonly<Record<string, (value: string) => boolean>> = {
+  link: isSafeLink,
+  script: value => value === 'sub' || value === 'super',
+  color: isColor,
+  background: isColor,
+}
+
+/** Whether an attribute of text has a mark of its own for this value. */
+export function hasMark(name: string, value: Json): boolean {
+  if ((TOGGLES as readonly string[]).includes(name)) return value === true
+  return typeof value === 'string' && Object.hasOwn(VALUED, name) && VALUED[name]!(value)
+}
+
+const MAX_LINK = 2048
+
+/** http, https, mailto, tel, or a path on this server. */
+export function isSafeLink(href: string): boolean {
+  if (href.length > MAX_LINK || hasControls(href)) return false
+  return /^(https?:\/\/|mailto:|tel:)/i.test(href) || /^\/(?![/\\])/.test(href)
+}
+
+function hasControls(text: string): boolean {
+  for (const char of text) if (char <= ' ' || char === '\x7f') return true
+  return false
+}
+
+/** What a person typed as a link, made into one; null where that cannot be. */
+export function toLink(text: string): string | null {
+  const href = text.trim()
+  if (isSafeLink(href)) return href
+  if (/^[^\s@/]+@[^\s@/]+\.[^\s@/]+$/.test(href)) return `mailto:${href}`
+  const withScheme = `https://${href}`
+  const looksLikeHost = /^[^\s:/?#]+\.[^\s:/?#]{2,}([/?#]\S*)?$/.test(href)
+  return looksLikeHost && isSafeLink(withScheme) ? withScheme : null
+}
+
+function isColor(value: string): boolean {
+  return /^(#[0-9a-f]{6}|[a-z]{1,20})$/i.test(value)
+}
+
+function isWhole(value: Json | undefined, from: number, to: number): value is number {
+  return Number.isInteger(value) && (value as number) >= from && (value as number) <= to
+}
