@@ -1,0 +1,341 @@
+package convert
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// listSeparator is an empty HTML comment, Markdown's idiom for ending a list
+// before something indented.
+const listSeparator = "<!-- -->"
+
+// keepSource writes lines as a new version of the file they came from. Each
+// chunk of the file whose lines the page still has is copied; what is between
+// is written anew. Chunks that give no lines (comments, front matter, link
+// definitions) stay with their neighbours.
+func (w *markdownWriter) keepSource(lines []line, source *Source) []byte {
+	k := newKeeper(w, lines, source)
+	if isBlankPage(lines) && !slices.ContainsFunc(k.chunks, func(c chunk) bool { return len(c.lines) > 0 }) {
+		return []byte(k.text)
+	}
+	k.at = alignChunks(k.chunks, lines)
+	k.letGo()
+	out := k.write()
+	if !k.readsAsMeant(out) {
+		// Something of what was copied means something else where it stands
+		// now. Better no bytes kept than another page.
+		for i := range k.at {
+			k.at[i] = unmatched
+		}
+		out = k.write()
+	}
+	return []byte(out)
+}
+
+type keeper struct {
+	w        *markdownWriter
+	lines    []line   // of the page
+	text     string   // the file
+	original []string // its lines, with their ends
+	eol      string
+	chunks   []chunk
+	at       []int // where in lines each chunk stands, or unmatched
+	copied   map[int]int // the chunk whose copy begins at a line of the page
+	parts    []part
+}
+
+// A part is a piece of the file to be written.
+type part struct {
+	text  string
+	chunk int       // the chunk copied, unmatched where the text is new
+	lines []line    // what the text is to be read as
+	opens *listLook // the list that it begins within; nil where it is no list
+	shuts *listLook // the list that it ends within
+}
+
+func newKeeper(w *markdownWriter, lines []line, source *Source) *keeper {
+	text := decodeText(source.Data, &notes{})
+	k := &keeper{w: w, lines: lines, text: text, original: splitEnds(text), eol: "\n"}
+	if len(k.original) > 0 && strings.HasSuffix(k.original[0], "\r\n") {
+		k.eol = "\r\n"
+	}
+	k.chunks = parseMarkdown(unixLines(text), newBuilder(w.schema)).chunks
+	return k
+}
+
+var lineEnds = regexp.MustCompile(`[^\r\n]*(?:\r\n|\n|\r|$)`)
+
+// splitEnds splits text into lines, each with its line end.
+func splitEnds(text string) []string {
+	var lines []string
+	for text != "" {
+		l := lineEnds.FindString(text)
+		lines = append(lines, l)
+		text = text[len(l):]
+	}
+	return lines
+}
+
+// letGo gives up chunks that what is written beside them would change or
+// split: the rest of a code block, quote or item that has grown.
+func (k *keeper) letGo() {
+	for changed := true; changed; {
+		changed = false
+		owner := k.owners()
+		for i, c := range k.chunks {
+			if k.at[i] != unmatched && k.mustGo(i, c, owner) {
+				for j := range c.lines {
+					owner[k.at[i]+j] = unmatched
+				}
+				k.at[i] = unmatched
+				changed = true
+			}
+		}
+	}
+}
+
+// owners returns for each line of the page the chunk that it is copied with.
+func (k *keeper) owners() []int {
+	owner := slices.Repeat([]int{unmatched}, len(k.lines))
+	for i, c := range k.chunks {
+		if k.at[i] == unmatched {
+			continue
+		}
+		for j := range c.lines {
+			owner[k.at[i]+j] = i
+		}
+	}
+	return owner
+}
+
+func (k *keeper) mustGo(i int, c chunk, owner []int) bool {
+	start, end := k.at[i], k.at[i]+len(c.lines)
+	if c.unclosed && end < len(k.lines) {
+		return true
+	}
+	first, _ := styleOf(c.lines[0].attrs)
+	if start > 0 {
+		before, _ := styleOf(k.lines[start-1].attrs)
+		if owner[start-1] == unmatched && before.joins(first) {
+			return true
+		}
+		if first.ordered() && !c.list.begins && !before.ordered() && before.indent == 0 {
+			return true // it would begin a list with its old number
+		}
+	} else if first.ordered() && !c.list.begins {
+		return true
+	}
+	if end < len(k.lines) && owner[end] == unmatched {
+		last, _ := styleOf(c.lines[len(c.lines)-1].attrs)
+		after, _ := styleOf(k.lines[end].attrs)
+		return last.joins(after) || c.list != nil && after.indent > 0
+	}
+	return false
+}
+
+// write puts the file together from parts.
+func (k *keeper) write() string {
+	k.copied = map[int]int{}
+	for i, at := range k.at {
+		if at != unmatched {
+			k.copied[at] = i
+		}
+	}
+	k.w.references = len(k.copied) > 0 && slices.ContainsFunc(k.chunks, func(c chunk) bool { return c.role == definitions })
+	k.parts = nil
+	from, done := 0, 0
+	for i := range k.chunks {
+		if k.at[i] == unmatched {
+			continue
+		}
+		k.gap(k.chunks[from:i], from, done, k.at[i], true)
+		k.copy(i)
+		from, done = i+1, k.at[i]+len(k.chunks[i].lines)
+	}
+	k.gap(k.chunks[from:], from, done, len(k.lines), false)
+	return k.join()
+}
+
+// gap writes the lines from start to end of the page, which stand where the
+// file had chunks, the first of them the first-th. Of those only the silent
+// ones can stay: the ones right behind what is copied before, the ones right
+// before what is copied next, and others at about their place.
+func (k *keeper) gap(chunks []chunk, first, start, end int, copiedNext bool) {
+	total := 0 // lines that the gap had
+	for _, c := range chunks {
+		total += len(c.lines)
+	}
+	breaks := k.breaks(start, end)
+	had := 0
+	for i, c := range chunks {
+		had += len(c.lines)
+		if len(c.lines) > 0 || !k.stays(c, start, end, had, total, first, copiedNext) {
+			continue
+		}
+		// With nothing gone, what is new goes before what leads to the next.
+		place := end
+		if total > 0 {
+			place = breaks[(had*(len(breaks)-1)+total/2)/total]
+		}
+		if c.role == frontMatter {
+			place = start
+		}
+		k.render(start, place)
+		start = max(start, place)
+		k.copy(first + i)
+	}
+	k.render(start, end)
+}
+
+// stays reports whether a silent chunk still has a neighbour, old or new: had
+// is how many of the gap's total lines stood before it.
+func (k *keeper) stays(c chunk, start, end, had, total, first int, copiedNext bool) bool {
+	switch {
+	case c.role == frontMatter:
+		return true
+	case c.role == definitions:
+		return len(k.copied) > 0
+	case start < end:
+		return true
+	}
+	return had == 0 && first > 0 || had == total && copiedNext
+}
+
+// breaks returns where the lines from start to end may be cut without cutting
+// a block: the starts of blocks, and end.
+func (k *keeper) breaks(start, end int) []int {
+	var breaks []int
+	for _, b := range outline(k.lines[start:end]) {
+		breaks = append(breaks, start+b.first)
+	}
+	return append(breaks, end)
+}
+
+func (k *keeper) copy(i int) {
+	c := k.chunks[i]
+	k.parts = append(k.parts, part{
+		text:  strings.Join(k.original[c.from:c.to], ""),
+		chunk: i,
+		lines: c.lines,
+		opens: c.list,
+		shuts: c.list,
+	})
+}
+
+// render writes lines of the page anew, in the form of the list they go on.
+func (k *keeper) render(start, end int) {
+	if start >= end {
+		return
+	}
+	lines := k.lines[start:end]
+	blocks := outline(lines)
+	form, look := k.formFor(blocks, end)
+	k.w.first = start
+	text := strings.Join(k.w.blocks(blocks, 0, form), "\n") + "\n"
+	p := part{text: strings.ReplaceAll(text, "\n", k.eol), chunk: unmatched}
+	p.lines = flatten(parseMarkdown(text, newBuilder(k.w.schema)).chunks)
+	if first := blocks[0].style; first.kind == listItem {
+		p.opens = look.of(first)
+	}
+	if last := blocks[len(blocks)-1].style; last.kind == listItem {
+		p.shuts = look.of(last)
+	}
+	k.parts = append(k.parts, p)
+}
+
+func flatten(chunks []chunk) []line {
+	var lines []line
+	for _, c := range chunks {
+		lines = append(lines, c.lines...)
+	}
+	return lines
+}
+
+// A formLook says how a rendered list looks, numbered or not.
+type formLook struct{ form listForm }
+
+func (f formLook) of(s style) *listLook {
+	marker := f.form.bullet
+	if s.ordered() {
+		marker = f.form.point
+	}
+	return &listLook{marker: marker, loose: f.form.loose}
+}
+
+// formFor returns the form of lists in blocks, which end at line end of the
+// page: that of the list they go on, else of the one that goes on them.
+func (k *keeper) formFor(blocks []block, end int) (listForm, formLook) {
+	form := canonicalList
+	if next, ok := k.copied[end]; ok && k.chunks[next].list != nil && blocks[len(blocks)-1].style.kind == listItem {
+		form.take(k.chunks[next].list)
+	}
+	if n := len(k.parts); n > 0 && k.parts[n-1].shuts != nil && blocks[0].style.kind == listItem {
+		before := k.parts[n-1]
+		form.take(before.shuts)
+		if m := leadingNumber.FindString(before.text); m != "" && blocks[0].style.ordered() {
+			number, _ := strconv.Atoi(strings.TrimSpace(m))
+			form.number = number + 1
+		}
+	}
+	return form, formLook{form}
+}
+
+var leadingNumber = regexp.MustCompile(`^ {0,3}[0-9]{1,8}`)
+
+func (f *listForm) take(l *listLook) {
+	f.loose = l.loose
+	if l.marker == '.' || l.marker == ')' {
+		f.point = l.marker
+	} else {
+		f.bullet = l.marker
+	}
+}
+
+// join writes the parts with what belongs between them.
+func (k *keeper) join() string {
+	var out strings.Builder
+	for i, p := range k.parts {
+		if i == 0 {
+			if p.chunk == 0 {
+				out.WriteString(strings.Join(k.original[:k.chunks[0].from], ""))
+			}
+		} else {
+			out.WriteString(k.between(k.parts[i-1], p))
+		}
+		out.WriteString(p.text)
+	}
+	if n := len(k.parts); n > 0 && k.parts[n-1].chunk == len(k.chunks)-1 && len(k.chunks) > 0 {
+		out.WriteString(strings.Join(k.original[k.chunks[len(k.chunks)-1].to:], ""))
+	}
+	return out.String()
+}
+
+// between returns what stands between two parts.
+func (k *keeper) between(a, b part) string {
+	if a.chunk != unmatched && b.chunk == a.chunk+1 {
+		return strings.Join(k.original[k.chunks[a.chunk].to:k.chunks[b.chunk].from], "")
+	}
+	end := ""
+	if !strings.HasSuffix(a.text, "\n") && !strings.HasSuffix(a.text, "\r") {
+		end = k.eol
+	}
+	if a.shuts != nil && b.opens != nil && a.shuts.marker == b.opens.marker && !b.opens.loose && !a.shuts.loose {
+		return end
+	}
+	if a.shuts != nil && b.opens == nil && (strings.HasPrefix(b.text, " ") || strings.HasPrefix(b.text, "\t")) {
+		return end + k.eol + listSeparator + k.eol + k.eol
+	}
+	return end + k.eol
+}
+
+// readsAsMeant reports whether the file as a whole is read as its parts are.
+func (k *keeper) readsAsMeant(text string) bool {
+	got := flatten(parseMarkdown(unixLines(text), newBuilder(k.w.schema)).chunks)
+	var want []line
+	for _, p := range k.parts {
+		want = append(want, p.lines...)
+	}
+	return slices.EqualFunc(got, want, func(a, b line) bool { return a.key() == b.key() })
+}

@@ -1,0 +1,31 @@
+package convert
+
+// notes counts what could not be kept. Equal notes are told once, with the
+// place of the first.
+type notes struct {
+	all   []Note
+	index map[noteKey]int
+}
+
+type noteKey struct{ what, note string }
+
+// add counts one loss. where is a line of the source, 0 where unknown.
+func (n *notes) add(what string, where int, note string) {
+	n.addMany(what, 1, where, note)
+}
+
+func (n *notes) addMany(what string, count, where int, note string) {
+	key := noteKey{what, note}
+	if i, ok := n.index[key]; ok {
+		n.all[i].Count += count
+		return
+	}
+	if n.index == nil {
+		n.index = map[noteKey]int{}
+	}
+	n.index[key] = len(n.all)
+	n.all = append(n.all, Note{What: what, Count: count, Where: where, Note: note})
+}
+
+// list returns the notes in the order in which they first came up.
+func (n *notes) list() []Note { return n.all }
