@@ -314,9 +314,13 @@ func (r *reader) connect() error {
 
 func (r *reader) close() { r.resp.Body.Close() }
 
-// next returns the next event, for a long poll by asking as often as it takes.
+// next returns the next event, for a long poll by asking again. Time flies in a
+// bubble: after some minutes of nothing but heartbeats it gives up.
 func (r *reader) next() (received, error) {
-	for {
+	for quiet := 0; ; quiet++ {
+		if quiet == 20 {
+			return received{}, errors.New("no event comes")
+		}
 		e, err := r.nextOfAny()
 		if err != nil || r.beats || e.Type != heartbeatEvent {
 			if err == nil && e.ID != "" && r.transport != LongPoll {
@@ -334,11 +338,11 @@ func (r *reader) nextOfAny() (received, error) {
 	case NDJSON:
 		return r.nextNDJSON()
 	}
-	for len(r.queue) == 0 {
+	if len(r.queue) == 0 {
 		if err := r.poll(); err != nil {
 			return received{}, err
 		}
-		if r.beats && len(r.queue) == 0 {
+		if len(r.queue) == 0 {
 			return received{Type: heartbeatEvent}, nil
 		}
 	}
