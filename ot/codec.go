@@ -20,7 +20,7 @@ import (
 // A plain retain at the end stays, so that whoever knows the content can refuse
 // one that reaches past its end; see [Delta.Chop].
 func Parse(data []byte) (Delta, error) {
-	b := newBuilder(bytesPerOp(len(data)))
+	b := newBuilder(opsIn(len(data)))
 	if err := parseEach(data, b.push); err != nil {
 		return nil, err
 	}
@@ -31,8 +31,13 @@ func Parse(data []byte) (Delta, error) {
 // sent, the zero Op where that has no length. It is for whoever must name an
 // op as it was sent.
 func ParseOps(data []byte) (Delta, error) {
-	d := make(Delta, 0, bytesPerOp(len(data)))
-	err := parseEach(data, func(op Op) { d = append(d, op) })
+	d := make(Delta, 0, opsIn(len(data)))
+	err := parseEach(data, func(op Op) {
+		if op.Len() == 0 {
+			op = Op{}
+		}
+		d = append(d, op)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +75,8 @@ func parseEach(data []byte, each func(Op)) error {
 	return p.end()
 }
 
-// bytesPerOp guesses how many ops are in n bytes of JSON.
-func bytesPerOp(n int) int { return n/16 + 1 }
+// opsIn guesses for how many ops in n bytes of JSON to make room at first.
+func opsIn(n int) int { return min(n/16+1, builderCapacity) }
 
 // parseOp reads one op. Which action it has is known at its end.
 func (p *parser) parseOp() (Op, error) {

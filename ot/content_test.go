@@ -19,7 +19,7 @@ func TestContentAgainstModel(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+seeds(40); seed++ {
 		r := ottest.Rand(seed)
 		content := ottest.FreeContent(r, r.IntN(8000))
-		checkAgainstModel(t, seed, r, content)
+		checkAgainstModel(t, seed, r, content, 60)
 	}
 }
 
@@ -29,10 +29,10 @@ type pair struct {
 	model   ot.Delta
 }
 
-func checkAgainstModel(t *testing.T, seed uint64, r *rand.Rand, content ot.Delta) {
+func checkAgainstModel(t *testing.T, seed uint64, r *rand.Rand, content ot.Delta, steps int) {
 	t.Helper()
 	pairs := []pair{{newContent(t, content), content}}
-	for step := range 60 {
+	for step := range steps {
 		i := r.IntN(len(pairs))
 		if len(pairs) < 8 && r.IntN(4) == 0 {
 			pairs = append(pairs, pair{pairs[i].content.Snapshot(), pairs[i].model})

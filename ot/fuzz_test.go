@@ -167,7 +167,7 @@ func FuzzContent(f *testing.F) {
 	addCases(f)
 	f.Fuzz(func(t *testing.T, choices []byte, x, y string) {
 		r := ottest.Choices(choices)
-		checkAgainstModel(t, 0, r, ottest.FreeContent(r, r.IntN(3000)))
+		checkAgainstModel(t, 0, r, ottest.FreeContent(r, r.IntN(1500)), 20)
 		if x, y, ok := unfit(x, y); ok && y.InsertsOnly() {
 			checkRefused(t, x, y)
 		}

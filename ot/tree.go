@@ -63,8 +63,9 @@ type node interface {
 	absorb(right node)
 }
 
-// maxKids bounds a branch's children.
-const maxKids = 32
+// maxKids bounds a branch's children. More make the tree flatter, but each edit
+// behind a snapshot copies a branch of every level.
+const maxKids = 16
 
 // A branch is an inner node of the tree. All its children are of one kind.
 type branch struct {
