@@ -182,8 +182,8 @@ func (al *aligner) spend(steps int) bool {
 }
 
 // anchors returns the longest ascending list of places where a run of size
-// symbols stands that occurs once in a and once in b (the patience diff of Bram
-// Cohen, on runs).
+// symbols stands that occurs once in a and once in b and is no weak symbol alone
+// (the patience diff of Bram Cohen, on runs).
 func anchors(a, b []symbol, size int) []match {
 	type place struct {
 		a, b           int32
@@ -204,6 +204,9 @@ func anchors(a, b []symbol, size int) []match {
 	var unique []match
 	eachRun(a, size, func(i int, hash uint64) {
 		p := places[hash]
+		if size == 1 && a[i]&weak != 0 {
+			return
+		}
 		if p.timesA == 1 && p.timesB == 1 && slices.Equal(a[i:i+size], b[p.b:int(p.b)+size]) {
 			unique = append(unique, match{i, int(p.b), size})
 		}

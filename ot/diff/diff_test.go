@@ -45,6 +45,8 @@ func TestReadsWell(t *testing.T) {
 		{"a paragraph is written anew between others", "Keep me.\nWe saw the old house by the sea.\nKeep me too.\n",
 			"Keep me.\nNobody ever told me why it burnt.\nKeep me too.\n",
 			"Keep me.\n[-We saw the old house by the sea-]{+Nobody ever told me why it burnt+}.\nKeep me too.\n"},
+		{"empty lines do not hold on to others", "One.\n\nTwo here.\nThree.\n\nEnd.\n", "One.\nTwo there.\n\nThree!\nEnd\n",
+			"One.\n[-¶-]Two [-here.-]{+there.¶+}\nThree[-.¶-]{+!+}\nEnd[-.-]\n"},
 		{"two neighbours are edited, and stay two", "The first line ends here.\nThe second line begins so.\n",
 			"The first line ends there.\nA second line begins so.\n",
 			"The first line ends {+t+}here.\n[-The-]{+A+} second line begins so.\n"},

@@ -37,10 +37,10 @@ func worthKeeping(matches []match, a, b tokens) []match {
 }
 
 // weight says how much a match is worth, in bytes of text. A newline and an
-// embed count for more than their size: the one bears the formats of a line,
-// the other is a thing of its own.
+// embed count for a sentence: the one bears the formats of a line, the other is
+// a thing of its own.
 func (t *tokens) weight(m match) int {
-	const extra = 15
+	const extra = 63
 	s := t.span(m.a, m.a+m.n)
 	text := t.layout.text[s.from:s.to]
 	return len(text) + extra*(strings.Count(text, "\n")+strings.Count(text, embedMark))

@@ -20,9 +20,9 @@ type tokens struct {
 	from    int   // where the first begins
 }
 
-// A symbol stands for a line, word or grapheme cluster. One that is weak (the
-// blanks between words) matches beside another match only: on its own it says
-// nothing.
+// A symbol stands for a line, word or grapheme cluster. One that is weak (blanks
+// between words, empty lines) matches beside another match only: on its own it
+// says nothing.
 type symbol uint32
 
 const weak symbol = 1 << 31
@@ -71,6 +71,9 @@ func (n *lineNames) cut(l *layout, s span) tokens {
 		id, known := n.names[name]
 		if !known {
 			id = symbol(len(n.names))
+			if strings.TrimSpace(name.text) == "" {
+				id |= weak
+			}
 			n.names[name] = id
 		}
 		t.add(id, end)
