@@ -21,18 +21,37 @@ const (
 // other.
 type match struct{ a, b, n int }
 
-// align returns matches between two lists of symbols, ascending on both sides:
-// a common subsequence, the longest where the lists are short. Runs of anchor
-// symbols that occur exactly once on each side cut longer lists.
-func (c *comparison) align(a, b []symbol, anchor int) []match {
-	al := aligner{anchor: anchor, budget: &c.budget}
+// A method says how lists of symbols are aligned.
+type method struct {
+	// anchor is the length of runs of symbols that hold the lists together if
+	// they occur exactly once on each side.
+	anchor int
+	// short is the length of both lists together up to which go-diff is asked
+	// before anchors are looked for.
+	short int
+	// most says that go-diff finds the most matches where there are no anchors.
+	most bool
+}
+
+var (
+	// A line that occurs once is a better hold than the longest sequence of
+	// lines that occur often.
+	byAnchors         = method{anchor: 1}
+	byAnchorsThenMost = method{anchor: 1, most: true}
+	// Eight tokens are about four words: fewer that agree are chance.
+	byMost = method{anchor: 8, short: maxMyers, most: true}
+)
+
+// align returns matches between two lists of symbols, ascending on both sides.
+func (c *comparison) align(a, b []symbol, by method) []match {
+	al := aligner{method: by, budget: &c.budget}
 	al.align(a, b, 0, 0)
 	return al.found
 }
 
 // An aligner gathers matches from left to right.
 type aligner struct {
-	anchor int
+	method
 	budget *int
 	found  []match
 }
@@ -53,9 +72,7 @@ func (al *aligner) middle(a, b []symbol, fromA, fromB int) {
 	if len(a) == 0 || len(b) == 0 {
 		return
 	}
-	// Lines are anchored even where they are few: one that occurs once is a
-	// better hold than the longest sequence of blank ones. Words are not.
-	if al.anchor > 1 && len(a)+len(b) <= maxMyers {
+	if len(a)+len(b) <= al.short {
 		al.myers(a, b, fromA, fromB)
 		return
 	}
@@ -73,7 +90,9 @@ func (al *aligner) middle(a, b []symbol, fromA, fromB int) {
 		doneA, doneB = m.a+n, m.b+n
 	}
 	if doneA == 0 && doneB == 0 {
-		al.myers(a, b, fromA, fromB)
+		if al.most {
+			al.myers(a, b, fromA, fromB)
+		}
 		return
 	}
 	al.align(a[doneA:], b[doneB:], fromA+doneA, fromB+doneB)

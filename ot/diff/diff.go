@@ -80,12 +80,20 @@ func (c *comparison) keep(a, b, n int) {
 	c.kept = append(c.kept, stretch{a, b, n})
 }
 
-// lines compares two spans line by line, and hands what differs to words.
+// lines compares two spans line by line, text and formats together, and hands
+// what differs to texts.
 func (c *comparison) lines(a, b span) {
+	names := lineNames{formats: true}
+	ta, tb := names.cut(c.a, a), names.cut(c.b, b)
+	c.between(c.align(ta.symbols, tb.symbols, byAnchors), ta, tb, c.texts)
+}
+
+// texts compares two spans line by line without regard to formats, and hands
+// what differs to words.
+func (c *comparison) texts(a, b span) {
 	var names lineNames
 	ta, tb := names.cut(c.a, a), names.cut(c.b, b)
-	common := c.align(ta.symbols, tb.symbols, 1)
-	c.between(common, ta, tb, c.words)
+	c.between(c.align(ta.symbols, tb.symbols, byAnchorsThenMost), ta, tb, c.words)
 }
 
 // words compares two spans that have no line in common word by word, and hands
@@ -93,8 +101,7 @@ func (c *comparison) lines(a, b span) {
 func (c *comparison) words(a, b span) {
 	names := unitNames{weakBlanks: true}
 	ta, tb := names.cut(c.a, a, nextWord), names.cut(c.b, b, nextWord)
-	// Eight tokens are about four words: fewer that agree are chance.
-	common := c.align(ta.symbols, tb.symbols, 8)
+	common := c.align(ta.symbols, tb.symbols, byMost)
 	c.between(slide(worthKeeping(common, ta, tb), ta, tb), ta, tb, c.letters)
 }
 
@@ -111,7 +118,7 @@ func (c *comparison) letters(a, b span) {
 	}
 	var names unitNames
 	ta, tb := names.cut(c.a, a, nextCluster), names.cut(c.b, b, nextCluster)
-	common := c.align(ta.symbols, tb.symbols, 8)
+	common := c.align(ta.symbols, tb.symbols, byMost)
 	same := 0
 	for _, m := range common {
 		same += m.n

@@ -44,14 +44,17 @@ func (t *tokens) add(s symbol, end int) {
 	t.ends = append(t.ends, end)
 }
 
-// lineNames gives lines with equal text, formats and embeds the same symbol.
+// lineNames gives lines with equal text and embeds, and equal formats if these
+// count, the same symbol.
 type lineNames struct {
-	names map[lineName]symbol
-	key   []byte // scratch
+	formats bool // whether formats count
+	names   map[lineName]symbol
+	key     []byte // scratch
 }
 
-// A lineName tells a line from all others. Formats is "" for a plain line.
-type lineName struct{ text, formats string }
+// A lineName tells a line from all others. Marks says what is on the text and
+// which embeds are in it; "" for a plain line.
+type lineName struct{ text, marks string }
 
 // cut cuts a span into lines, each with its newline; the last may have none.
 func (n *lineNames) cut(l *layout, s span) tokens {
@@ -67,7 +70,7 @@ func (n *lineNames) cut(l *layout, s span) tokens {
 		if i := strings.IndexByte(l.text[at:s.to], '\n'); i >= 0 {
 			end = at + i + 1
 		}
-		name := lineName{l.text[at:end], n.formats(&r, end)}
+		name := lineName{l.text[at:end], n.marks(&r, end)}
 		id, known := n.names[name]
 		if !known {
 			id = symbol(len(n.names))
@@ -82,19 +85,23 @@ func (n *lineNames) cut(l *layout, s span) tokens {
 	return t
 }
 
-// formats reads up to end and writes down every op with attributes or an embed:
-// how far it reaches and what it has.
-func (n *lineNames) formats(r *reader, end int) string {
+// marks reads up to end and writes down every op with an embed, or with
+// attributes if these count: how far it reaches and what it has.
+func (n *lineNames) marks(r *reader, end int) string {
 	n.key = n.key[:0]
 	start := r.at
 	for r.at < end {
 		_, op := r.next(end - r.at)
-		if len(op.Attributes) == 0 && op.Embed.Type == "" {
+		attributes := op.Attributes
+		if !n.formats {
+			attributes = nil
+		}
+		if len(attributes) == 0 && op.Embed.Type == "" {
 			continue
 		}
 		n.key = strconv.AppendInt(n.key, int64(r.at-start), 10)
 		n.key = appendQuoted(n.key, op.Embed.Type, string(op.Embed.Value))
-		for _, attr := range op.Attributes {
+		for _, attr := range attributes {
 			n.key = appendQuoted(n.key, attr.Name, string(attr.Value))
 		}
 		n.key = append(n.key, '\n')
