@@ -19,6 +19,9 @@
 // wait for it, its memory does not grow, and it goes on from the log on the
 // same line.
 //
+// What a line is to be sent (line.go) is apart from who drives it: a loop that
+// writes a stream, or the answer to a poll.
+//
 // # Concurrency
 //
 // Every method of Hub may be called from any goroutine; events of one topic

@@ -71,7 +71,10 @@ type Position struct {
 	Topic  string
 	After  uint64
 	AtHead bool // start at the head; After is ignored
-	Reset  bool // the caller knows that the position cannot be replayed (another epoch): reset at once
+	// Reset: the caller knows that the position cannot be replayed (another
+	// epoch): reset at once. But a place in a long poll's cursor of this hub comes
+	// from after such a reset, and is gone on from.
+	Reset bool
 }
 
 // Line is one reader's open line, as the edge understood the request.
@@ -86,7 +89,8 @@ type Line struct {
 	// Cursor is what the reader sent, already applied to Start. A long poll with
 	// a cursor goes on without hello, and hears only of what the cursor lacks.
 	Cursor Cursor
-	// Hello makes the first event, once it is known where each topic starts.
+	// Hello makes the first event, once it is known where each topic starts. The
+	// line is registered by then: whatever is ended from then on leaves it.
 	Hello func(starts map[string]uint64) Event
 	// First are events sent right after hello (pages that were refused: gone).
 	// A long poll with a cursor would be answered with them again at once: give
@@ -96,7 +100,7 @@ type Line struct {
 	Reader string
 	// Transport by Accept: SSE, NDJSON or long poll.
 	Transport Transport
-	// Wait is a long poll's longest wait.
+	// Wait is a long poll's longest wait; 0 answers at once.
 	Wait time.Duration
 	// Done ends the line with a bye when closed (session ended); nil: never. ByeWhy goes into that bye.
 	Done   <-chan struct{}
@@ -385,6 +389,9 @@ func (h *Hub) Close() {
 	h.mu.Unlock()
 	<-h.stopped
 }
+
+// Heartbeat is how often an open line shows a sign of life.
+func (h *Hub) Heartbeat() time.Duration { return h.cfg.Heartbeat }
 
 // Streams is how many lines are open, waiting long polls among them.
 func (h *Hub) Streams() int {

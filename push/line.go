@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,7 @@ func newLine(h *Hub, w http.ResponseWriter, asked Line, cancel context.CancelFun
 	if err := asked.check(); err != nil {
 		return nil, err
 	}
+	asked.Start = slices.Clone(asked.Start)
 	l := &line{
 		hub:    h,
 		asked:  asked,
@@ -100,8 +102,11 @@ func (l *line) subscribe(ctx context.Context) error {
 	for _, topic := range l.asked.Also {
 		l.follow(topic, false)
 	}
-	for i, p := range l.asked.Start {
-		s := l.subs[i]
+	for i, s := range l.subs[:len(l.asked.Start)] {
+		p := &l.asked.Start[i]
+		if _, here := l.asked.Cursor.told[p.Topic]; here && l.asked.Cursor.nonce == l.hub.nonce {
+			p.Reset = false
+		}
 		head, err := l.hub.src.Head(ctx, p.Topic)
 		if err != nil {
 			return fmt.Errorf("head of topic %s: %w", p.Topic, err)

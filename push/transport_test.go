@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -108,7 +109,6 @@ func TestTransports(t *testing.T) {
 					defer r.close()
 					r.want(want...)
 					if c.then != nil {
-						r.query.Del("epoch")
 						time.AfterFunc(time.Second, func() { c.then(w) })
 						r.want(c.later...)
 					}
@@ -212,6 +212,51 @@ func TestLongPollCursorHoldsState(t *testing.T) {
 		r.query.Set("cursor", "a@1.7,list@.8!ANOTHERHUB")
 		r.want(`all "a=2"`, `all "list=1"`)
 	})
+}
+
+// Nothing arrives twice where a reader goes on asking with the epoch it knew: the
+// cursor says that it was reset by this hub.
+func TestLongPollIsResetOnce(t *testing.T) {
+	inWorld(t, Config{}, func(t *testing.T, w *world) {
+		w.commit("a", 0)
+		r := w.openAfter(LongPoll, "page=a&epoch=old", "1")
+		r.want(`reset#1 "a@1"`, `all "a=0"`)
+		time.AfterFunc(time.Minute, func() { w.publish("a", 0) })
+		r.want(`change#2 "a2"`)
+		r.query.Set("cursor", "a@1.1!ANOTHERHUB")
+		r.want(`reset#2 "a@2"`, `all "a=0"`)
+	})
+}
+
+func TestOverHTTP2(t *testing.T) {
+	for _, transport := range allTransports {
+		w := &world{memory: newMemory(), t: t, served: make(chan struct{}, 10)}
+		w.hub = NewHub(Config{}, w.memory)
+		server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		w.client = server.Client()
+		w.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return net.Dial("tcp", server.Listener.Addr().String())
+		}
+		w.url = "https://example.com/" // as the test certificate has it
+		r := w.open(transport, "page=a")
+		if r.resp.ProtoMajor != 2 {
+			t.Fatalf("served over %s, want HTTP/2", r.resp.Proto)
+		}
+		r.want(`hello#0 {"a":0}`, `all "a=0"`)
+		w.publish("a", 50_000)
+		if e, err := r.next(); err != nil || e.ID != "1" {
+			t.Errorf("got %v and error %v, want change 1", e, err)
+		}
+		if err := w.hub.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		r.wantBye()
+		r.close()
+		w.hub.Close()
+		server.Close()
+	}
 }
 
 func TestLongPollBounded(t *testing.T) {

@@ -125,6 +125,7 @@ type world struct {
 	server *http.Server
 	client *http.Client
 	pipes  chan net.Conn
+	url    string
 	line   func(*Line)   // changes each line before it is served
 	served chan struct{} // one token for each Serve that has returned
 }
@@ -141,7 +142,7 @@ func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 }
 
 func newWorld(t testing.TB, cfg Config) *world {
-	w := &world{memory: newMemory(), t: t, pipes: make(chan net.Conn), served: make(chan struct{}, 10_000)}
+	w := &world{memory: newMemory(), t: t, url: "http://halley/", pipes: make(chan net.Conn), served: make(chan struct{}, 10_000)}
 	w.hub = NewHub(cfg, w.memory)
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve)}
 	done := make(chan struct{})
@@ -293,7 +294,7 @@ func (w *world) openAfter(transport Transport, query, lastID string) *reader {
 }
 
 func (r *reader) connect() error {
-	req, err := http.NewRequest("GET", "http://halley/?"+r.query.Encode(), nil)
+	req, err := http.NewRequest("GET", r.w.url+"?"+r.query.Encode(), nil)
 	if err != nil {
 		return err
 	}
