@@ -387,8 +387,3 @@ export function isHigh(unit: number): boolean {
 export function isLow(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff
 }
-
-/** The text of a Delta as one string, embeds left out. */
-export function plainText(delta: Delta): string {
-  return delta.map(op => ('insert' in op && typeof op.insert === 'string' ? op.insert : '')).join('')
-}
