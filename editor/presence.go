@@ -74,7 +74,9 @@ type guest struct {
 	who     Principal
 	lines   int  // open lines that name it
 	present bool // it posted, and has not left
+	lost    bool // its last line ended, and it has not been heard of since
 	here    Here
+	told    presentClient // as readers know it; zero: they do not
 	moved   time.Time // last post
 	until   time.Time // without a line: when it is gone
 	limit   *rate.Limiter
@@ -138,7 +140,7 @@ func (pr *presence) post(id PageID, who Principal, h Here) error {
 	if !g.limit.AllowN(now, 1) {
 		return &TooManyError{time.Second / presencePerSecond}
 	}
-	g.present, g.here, g.moved = true, h, now
+	g.present, g.lost, g.here, g.moved = true, false, h, now
 	g.until = now.Add(postGrace)
 	pr.tell(id, r, h.Client)
 	return nil
@@ -153,8 +155,8 @@ func (pr *presence) attach(id PageID, client string, who Principal) error {
 		return err
 	}
 	g.lines++
-	if g.present && g.here.State == StateReconnecting {
-		g.here.State = StateActive
+	if g.lost {
+		g.lost = false
 		pr.tell(id, r, client)
 	}
 	return nil
@@ -173,7 +175,7 @@ func (pr *presence) detach(id PageID, client string) {
 	}
 	g.until = pr.ps.cfg.Now().Add(lineGrace)
 	if g.present {
-		g.here.State = StateReconnecting
+		g.lost = true
 		pr.tell(id, r, client)
 	}
 }
@@ -183,7 +185,7 @@ func (pr *presence) detach(id PageID, client string) {
 func (pr *presence) leave(id PageID, r *room, client string) {
 	g := r.clients[client]
 	if g.present {
-		g.present = false
+		g.present, g.lost, g.told = false, false, presentClient{}
 		delete(r.changed, client)
 		r.left = append(r.left, client)
 		pr.arm(id, r)
@@ -216,8 +218,15 @@ func (pr *presence) flush(id PageID) {
 	}
 	event := presenceEvent{Page: id, Clients: []presentClient{}, Left: r.left, Count: r.count()}
 	for client := range r.changed {
-		if g := r.clients[client]; g != nil && g.present {
-			event.Clients = append(event.Clients, g.shown(client))
+		g := r.clients[client]
+		if g == nil || !g.present {
+			continue
+		}
+		// A long poll that was answered and asked again meanwhile is no news;
+		// told, it would answer the next one, and so on for ever.
+		if shown := g.shown(client); shown != g.told {
+			g.told = shown
+			event.Clients = append(event.Clients, shown)
 		}
 	}
 	r.armed, r.left = false, nil
@@ -226,7 +235,9 @@ func (pr *presence) flush(id PageID) {
 		delete(pr.pages, id)
 	}
 	pr.mu.Unlock()
-	pr.ps.publishPresence(id, event.sorted())
+	if len(event.Clients) > 0 || len(event.Left) > 0 {
+		pr.ps.publishPresence(id, event.sorted())
+	}
 }
 
 // sweep ends the stay of clients that neither a line nor a post keeps here.
@@ -322,7 +333,11 @@ type presentClient struct {
 }
 
 func (g *guest) shown(client string) presentClient {
-	return presentClient{client, g.who.ID, g.who.Name, g.who.Color, g.here.Base, g.here.Cursor, g.here.State}
+	state := g.here.State
+	if g.lost {
+		state = StateReconnecting
+	}
+	return presentClient{client, g.who.ID, g.who.Name, g.who.Color, g.here.Base, g.here.Cursor, state}
 }
 
 func (e presenceEvent) sorted() presenceEvent {
