@@ -69,11 +69,11 @@ func (m *senders) advance(row clientRow, c *storage.Change, seq uint64) {
 func (m *senders) write(t *tables, page storage.PageID) {
 	for _, client := range slices.Sorted(maps.Keys(m.rows)) {
 		key := clientKey(page, client)
-		t.put(t.clients, key, m.rows[client].encode(key))
+		t.put(t.pages, key, m.rows[client].encode(key))
 	}
 	for _, mark := range m.marks {
 		key := markKey(page, mark.client, mark.n)
-		t.put(t.marks, key, encodeMark(key, mark.seq))
+		t.put(t.pages, key, encodeMark(key, mark.seq))
 	}
 }
 
@@ -117,8 +117,8 @@ func (t *tables) find(page storage.PageID, client string, n uint64) (uint64, err
 	if err != nil {
 		return 0, err
 	}
-	prefix, c := pagePrefix(page), t.log.Cursor()
-	for k, v := c.Seek(logKey(page, seq)); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+	prefix, c := pageKey(page, kindChange), t.pages.Cursor()
+	for k, v := c.Seek(changeKey(page, seq)); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		encoded, _, _ := splitLink(v)
 		change, err := decodeChange(encoded)
 		if err != nil {
@@ -136,7 +136,7 @@ func (t *tables) find(page storage.PageID, client string, n uint64) (uint64, err
 
 // markBefore is the seq of the newest mark of client that is at n or older.
 func (t *tables) markBefore(page storage.PageID, client string, n uint64) (uint64, error) {
-	c := t.marks.Cursor()
+	c := t.pages.Cursor()
 	want := markKey(page, client, n)
 	k, v := c.Seek(want)
 	if !bytes.Equal(k, want) {

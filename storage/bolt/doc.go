@@ -15,17 +15,21 @@
 //
 // # Layout
 //
-// One bucket a concern; integers in keys are 8 bytes, big endian. Every value
-// starts with the version of its encoding and, but for the log's, ends with a
-// CRC-32C of key and value.
+// Integers in keys are 8 bytes, big endian. Every value but meta's starts with
+// the version of its encoding and, but for a change's, ends with a CRC-32C of
+// key and value.
 //
 //	meta     name                      text: magic, format, epoch, created
-//	log      page 0x00 seq             a change, then its link of the chain
-//	heads    page                      head, newest time, newest link
-//	clients  page 0x00 client          author, newest n, its seq and digest, newest mark
-//	marks    page 0x00 client 0x00 n   seq: where to look for an older n
+//	pages    page 0x01 seq             a change, then its link of the chain
+//	         page 0x02                 head, newest time, newest link
+//	         page 0x03 client          author, newest n, its seq and digest, newest mark
+//	         page 0x04 client 0x00 n   seq: where to look for an older n
 //	records  key                       version, expiry, value
 //	expiry   milliseconds key          nothing: what to sweep, in order
+//
+// A page's rows lie together in this order so that its newest changes, its head
+// and its clients share a leaf, most often, and an edit dirties one leaf of the
+// file instead of four. What is cold (blocks, checkpoints) belongs elsewhere.
 //
 // The chain: link 0 is a hash of the page's id, and link s is the first 16
 // bytes of SHA-256(link s-1, seq, canonical encoding of change s). Damage by

@@ -314,6 +314,7 @@ func TestNobodyReadsWhatIsNotSynced(t *testing.T) {
 		select {
 		case head := <-heads:
 			t.Errorf("Head() = %d before the sync, want it to wait", head)
+			heads <- head
 		case err := <-stored:
 			t.Errorf("Append() = %v before the sync", err)
 		default:

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -9,36 +10,41 @@ import (
 
 var (
 	bucketMeta    = []byte("meta")
-	bucketLog     = []byte("log")
-	bucketHeads   = []byte("heads")
-	bucketClients = []byte("clients")
-	bucketMarks   = []byte("marks")
+	bucketPages   = []byte("pages")
 	bucketRecords = []byte("records")
 	bucketExpiry  = []byte("expiry")
 )
 
 // allBuckets are what a store of this format has.
 var allBuckets = [][]byte{
-	bucketMeta, bucketLog, bucketHeads, bucketClients, bucketMarks, bucketRecords, bucketExpiry,
+	bucketMeta, bucketPages, bucketRecords, bucketExpiry,
 }
 
-// Page and client ids hold no zero byte, so no page's keys begin with
+// The kinds of rows that a page has, in the order in which they lie. No page
+// or client id holds a byte as low as these, so no page's keys begin with
 // another's.
+const (
+	kindChange = 1 + iota
+	kindHead
+	kindClient
+	kindMark
+	kindEnd // sorts after all of a page's rows
+)
 
-func pagePrefix(page storage.PageID) []byte {
-	return append([]byte(page), 0)
+func pageKey(page storage.PageID, kind byte) []byte {
+	return append([]byte(page), kind)
 }
 
-func logKey(page storage.PageID, seq uint64) []byte {
-	return binary.BigEndian.AppendUint64(pagePrefix(page), seq)
+func changeKey(page storage.PageID, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(pageKey(page, kindChange), seq)
 }
 
 func clientKey(page storage.PageID, client string) []byte {
-	return append(pagePrefix(page), client...)
+	return append(pageKey(page, kindClient), client...)
 }
 
 func markPrefix(page storage.PageID, client string) []byte {
-	return append(clientKey(page, client), 0)
+	return append(append(pageKey(page, kindMark), client...), 0)
 }
 
 func markKey(page storage.PageID, client string, n uint64) []byte {
@@ -53,7 +59,13 @@ func splitExpiryKey(k []byte) (expires int64, key string) {
 	return int64(binary.BigEndian.Uint64(k)), string(k[8:])
 }
 
-// tailNumber is the integer that a key of the log or the marks ends with.
+// pageOf is the page whose row has the key k.
+func pageOf(k []byte) storage.PageID {
+	end := bytes.IndexFunc(k, func(r rune) bool { return r < kindEnd })
+	return storage.PageID(k[:max(end, 0)])
+}
+
+// tailNumber is the integer that the key of a change or a mark ends with.
 func tailNumber(k []byte) uint64 {
 	return binary.BigEndian.Uint64(k[len(k)-8:])
 }

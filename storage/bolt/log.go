@@ -89,7 +89,7 @@ func (t *tables) checkEnd(page storage.PageID, head headRow) error {
 	if head.seq == 0 {
 		return nil
 	}
-	_, l, ok := splitLink(t.log.Get(logKey(page, head.seq)))
+	_, l, ok := splitLink(t.pages.Get(changeKey(page, head.seq)))
 	if !ok || l != head.link {
 		return &storage.CorruptError{Page: page, Seq: head.seq, Reason: "it is not the change that the log's head names"}
 	}
@@ -101,11 +101,11 @@ func (a *appending) writeChanges(t *tables, head headRow) {
 	for _, encoded := range a.encoded {
 		head.seq++
 		head.link = links.next(head.seq, encoded)
-		t.put(t.log, logKey(a.page, head.seq), append(encoded, head.link[:]...))
+		t.put(t.pages, changeKey(a.page, head.seq), append(encoded, head.link[:]...))
 	}
 	head.time = a.changes[len(a.changes)-1].Time
-	key := []byte(a.page)
-	t.put(t.heads, key, head.encode(key))
+	key := pageKey(a.page, kindHead)
+	t.put(t.pages, key, head.encode(key))
 }
 
 // Head is the newest seq of page's log.
@@ -138,14 +138,18 @@ func (s *Store) Logs(ctx context.Context, fn func(storage.LogInfo) error) error 
 // someLogs returns the next logs after a page; none at the end.
 func (s *Store) someLogs(ctx context.Context, after storage.PageID) (infos []storage.LogInfo, err error) {
 	err = s.view(ctx, func(t *tables) error {
-		c := t.heads.Cursor()
-		for k, _ := seekAfter(c, []byte(after)); k != nil && len(infos) < chunkRows; k, _ = c.Next() {
-			page := storage.PageID(k)
-			head, err := t.head(page)
+		c := t.pages.Cursor()
+		k, _ := c.Seek(pageKey(after, kindEnd))
+		if after == "" {
+			k, _ = c.First()
+		}
+		for ; k != nil && len(infos) < chunkRows; k, _ = c.Seek(pageKey(after, kindEnd)) {
+			after = pageOf(k)
+			head, err := t.head(after)
 			if err != nil {
 				return err
 			}
-			infos = append(infos, storage.LogInfo{Page: page, Head: head.seq, Time: head.time})
+			infos = append(infos, storage.LogInfo{Page: after, Head: head.seq, Time: head.time})
 		}
 		return nil
 	})
@@ -204,8 +208,8 @@ func (r *logReader) fetch(t *tables) error {
 		}
 	}
 	r.rows, r.copy = r.rows[:0], r.copy[:0]
-	prefix, c := pagePrefix(r.page), t.log.Cursor()
-	for k, v := c.Seek(logKey(r.page, r.next)); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+	prefix, c := pageKey(r.page, kindChange), t.pages.Cursor()
+	for k, v := c.Seek(changeKey(r.page, r.next)); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 		seq := tailNumber(k)
 		full := len(r.rows) == chunkRows || len(r.copy)+len(v) > chunkBytes
 		if seq > r.upTo || full && len(r.rows) > 0 {
@@ -228,7 +232,7 @@ func (r *logReader) begin(t *tables) (err error) {
 	at := firstLink(r.page)
 	if before := r.next - 1; before > 0 && before < r.upTo {
 		var ok bool
-		if _, at, ok = splitLink(t.log.Get(logKey(r.page, before))); !ok {
+		if _, at, ok = splitLink(t.pages.Get(changeKey(r.page, before))); !ok {
 			return r.corrupt(before, "it is missing")
 		}
 	}

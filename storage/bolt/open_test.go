@@ -43,7 +43,7 @@ func TestOpenRefuses(t *testing.T) {
 			return edit(dir, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err })
 		}, isNoStore},
 		{"a store without its log", func(dir string) error {
-			return edit(dir, func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketLog) })
+			return edit(dir, func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketPages) })
 		}, isNoStore},
 		{"one that is cut off", func(dir string) error { return os.Truncate(stored(dir), 3*4096) }, isNoStore},
 		{"a newer format", func(dir string) error {
@@ -113,7 +113,7 @@ func TestDamage(t *testing.T) {
 	open := func(t testing.TB, dir string) storage.Store { return openStore(t, dir, Config{}) }
 	storagetest.RunDamage(t, open, func(t testing.TB, dir string, page storage.PageID, seq uint64, h storagetest.Harm) {
 		err := edit(dir, func(tx *bbolt.Tx) error {
-			log, key := tx.Bucket(bucketLog), logKey(page, seq)
+			log, key := tx.Bucket(bucketPages), changeKey(page, seq)
 			switch h {
 			case storagetest.Flip:
 				row := slices.Clone(log.Get(key))
@@ -122,7 +122,7 @@ func TestDamage(t *testing.T) {
 			case storagetest.Drop:
 				return log.Delete(key)
 			default:
-				return log.Put(key, slices.Clone(log.Get(logKey(page, seq-1))))
+				return log.Put(key, slices.Clone(log.Get(changeKey(page, seq-1))))
 			}
 		})
 		if err != nil {

@@ -8,14 +8,14 @@ import (
 	"halley/storage"
 )
 
-// logFill is how full a leaf of the log is left when it splits. A page's
-// changes are only ever added at their end, so little room is needed between.
-const logFill = 0.9
+// pagesFill is how full a leaf is left when it splits. A page's changes are
+// only ever added at their end, so little room is needed between them.
+const pagesFill = 0.9
 
 // tables are the buckets in one transaction. The first write that fails sticks
 // in err, and the transaction must not be committed.
 type tables struct {
-	meta, log, heads, clients, marks, records, expiry *bbolt.Bucket
+	meta, pages, records, expiry *bbolt.Bucket
 
 	doubt *doubt // of reads; a read of what is in doubt is refused
 	err   error
@@ -24,14 +24,11 @@ type tables struct {
 func tablesOf(tx *bbolt.Tx) *tables {
 	t := &tables{
 		meta:    tx.Bucket(bucketMeta),
-		log:     tx.Bucket(bucketLog),
-		heads:   tx.Bucket(bucketHeads),
-		clients: tx.Bucket(bucketClients),
-		marks:   tx.Bucket(bucketMarks),
+		pages:   tx.Bucket(bucketPages),
 		records: tx.Bucket(bucketRecords),
 		expiry:  tx.Bucket(bucketExpiry),
 	}
-	t.log.FillPercent = logFill
+	t.pages.FillPercent = pagesFill
 	return t
 }
 
@@ -49,8 +46,8 @@ func (t *tables) head(page storage.PageID) (headRow, error) {
 	if err := t.doubt.about(touched{page: page}); err != nil {
 		return headRow{}, err
 	}
-	key := []byte(page)
-	row := t.heads.Get(key)
+	key := pageKey(page, kindHead)
+	row := t.pages.Get(key)
 	if row == nil {
 		return headRow{link: firstLink(page)}, nil
 	}
@@ -67,7 +64,7 @@ func (t *tables) client(page storage.PageID, client string) (clientRow, error) {
 		return clientRow{}, err
 	}
 	key := clientKey(page, client)
-	row := t.clients.Get(key)
+	row := t.pages.Get(key)
 	if row == nil {
 		return clientRow{}, nil
 	}
