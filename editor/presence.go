@@ -77,8 +77,8 @@ type guest struct {
 	lost    bool // its last line ended, and it has not been heard of since
 	here    Here
 	told    presentClient // as readers know it; zero: they do not
-	moved   time.Time // last post
-	until   time.Time // without a line: when it is gone
+	moved   time.Time     // last post
+	until   time.Time     // without a line: when it is gone
 	limit   *rate.Limiter
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
-	"time"
 
 	"halley/ot"
 	"halley/storage"
@@ -132,8 +131,3 @@ func wantReplay(t testing.TB, ps *Pages, id PageID) {
 		t.Errorf("the log up to %d gives %s, the page at %d is %s", next-1, content.AppendJSON(nil), head, want.AppendJSON(nil))
 	}
 }
-
-// clock is a time that a test moves.
-type clock struct{ now time.Time }
-
-func (c *clock) Now() time.Time { return c.now }
