@@ -241,6 +241,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, asked Line) error {
 	if asked.Transport == LongPoll {
 		l.poll(ctx)
 	} else {
+		boundSendBuffer(r)
 		l.stream(ctx)
 	}
 	return nil
