@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseRoute } from './router'
+import { listHref, parseRoute } from './route'
 
 test.each([
   ['/', { screen: 'list', query: '', trash: false }],
@@ -12,4 +12,18 @@ test.each([
   ['/elsewhere', { screen: 'unknown' }],
 ])('%s', (path, route) => {
   expect(parseRoute(new URL(path, 'http://halley.test'))).toEqual(route)
+})
+
+test.each([
+  [{}, '/'],
+  [{ query: 'a&b' }, '/?q=a%26b'],
+  [{ trash: true }, '/?trash=1'],
+])('the address of %j leads back to it', (view, href) => {
+  expect(listHref(view)).toBe(href)
+  expect(parseRoute(new URL(href, 'http://halley.test'))).toEqual({
+    screen: 'list',
+    query: '',
+    trash: false,
+    ...view,
+  })
 })

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import type { Api, PageList, PageRow } from '../../transport/api'
+import { appendPage, applyEvent, ListStore } from './listStore'
+
+const row = (id: string, minute: number, title = id): PageRow => ({
+  id,
+  title,
+  seq: 1,
+  role: 'own',
+  created: '2026-01-01T00:00:00.000Z',
+  updated: `2026-01-01T00:${String(minute).padStart(2, '0')}:00.000Z`,
+})
+const ids = (list: { rows: PageRow[] }) => list.rows.map(each => each.id).join(' ')
+const all = { query: '', trash: false }
+const three = { rows: [row('c', 30), row('b', 20), row('a', 10)], cursor: null }
+
+test('a page that changes comes to its place', () => {
+  expect(ids(applyEvent(three, { page: row('a', 40) }, all))).toBe('a c b')
+  expect(ids(applyEvent(three, { page: row('x', 25) }, all))).toBe('c x b a')
+  expect(ids(applyEvent(three, { page: row('x', 5) }, all))).toBe('c b a x')
+})
+
+test('an event does not say what one may do: a known page keeps it, a new one is read again', () => {
+  const { role: _, ...told } = row('a', 40)
+  const known = applyEvent(three, { page: told }, all)
+  expect(known.rows[0]).toEqual(row('a', 40))
+  expect(known.again).toBe(false)
+  expect(applyEvent(three, { page: { ...told, id: 'x' } }, all)).toMatchObject({
+    rows: [{ id: 'x' }, { id: 'c' }, { id: 'b' }, { id: 'a' }],
+    again: true,
+  })
+})
+
+test('a page behind the last one that is loaded waits for its part', () => {
+  expect(ids(applyEvent({ ...three, cursor: 'next' }, { page: row('x', 5) }, all))).toBe('c b a')
+})
+
+test('a page that is gone leaves the list', () => {
+  expect(ids(applyEvent(three, { page: { id: 'b' }, gone: true }, all))).toBe('c a')
+})
+
+test('what a search cannot judge is read again', () => {
+  const search = { query: 'comet', trash: false }
+  expect(applyEvent(three, { page: row('x', 40) }, search).again).toBe(true)
+  expect(applyEvent(three, { page: row('a', 40) }, search)).toMatchObject({ again: false })
+  expect(applyEvent(three, { page: { id: 'a' }, gone: true }, { query: '', trash: true }).again).toBe(true)
+})
+
+test('a page that moved between two parts stands in the list once', () => {
+  const next = { pages: [row('a', 10), row('z', 1)], cursor: 'more' }
+  const joined = appendPage(three, next)
+  expect(ids(joined)).toBe('c b a z')
+  expect(joined.cursor).toBe('more')
+})
+
+test('an answer to an older question is dropped', async () => {
+  const answers: ((list: PageList) => void)[] = []
+  const api = { pages: () => new Promise<PageList>(resolve => answers.push(resolve)) } as unknown as Api
+  const store = new ListStore(api)
+  store.show({ query: 'first', trash: false })
+  store.show({ query: 'second', trash: false })
+  answers[1]!({ pages: [row('second', 2)], cursor: null })
+  answers[0]!({ pages: [row('first', 1)], cursor: null })
+  await Promise.resolve()
+  expect(ids(store.list.value!)).toBe('second')
+})
