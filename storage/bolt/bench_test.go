@@ -73,14 +73,12 @@ func runWriters(b *testing.B, store storer, writers, pages int) {
 // benchStore has what the editor has in front of the store: one goroutine a
 // page, which appends at once what has come while the last append was synced.
 func benchStore(b *testing.B) storer {
-	s := openStore(b, b.TempDir(), Config{})
+	return pageStorer(openStore(b, b.TempDir(), Config{}))
+}
+
+func pageStorer(s *Store) storer {
 	var mu sync.Mutex
 	mailboxes := map[storage.PageID]chan benchEdit{}
-	b.Cleanup(func() {
-		for _, m := range mailboxes {
-			close(m)
-		}
-	})
 	return func(page storage.PageID, client string, n uint64) error {
 		mu.Lock()
 		mailbox, ok := mailboxes[page]

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,9 +90,14 @@ func (t *tables) checkEnd(page storage.PageID, head headRow) error {
 	if head.seq == 0 {
 		return nil
 	}
-	_, l, ok := splitLink(t.pages.Get(changeKey(page, head.seq)))
-	if !ok || l != head.link {
+	key, c := changeKey(page, head.seq), t.pages.Cursor()
+	k, v := c.Seek(key)
+	_, l, ok := splitLink(v)
+	if !bytes.Equal(k, key) || !ok || l != head.link {
 		return &storage.CorruptError{Page: page, Seq: head.seq, Reason: "it is not the change that the log's head names"}
+	}
+	if k, _ := c.Next(); bytes.HasPrefix(k, pageKey(page, kindChange)) {
+		return &storage.CorruptError{Page: page, Seq: tailNumber(k), Reason: "it lies beyond the log's head"}
 	}
 	return nil
 }
@@ -144,7 +150,9 @@ func (s *Store) someLogs(ctx context.Context, after storage.PageID) (infos []sto
 			k, _ = c.First()
 		}
 		for ; k != nil && len(infos) < chunkRows; k, _ = c.Seek(pageKey(after, kindEnd)) {
-			after = pageOf(k)
+			if after = pageOf(k); after.Validate() != nil {
+				return corruptRow(string(k), errors.New("it is no page's row"))
+			}
 			head, err := t.head(after)
 			if err != nil {
 				return err

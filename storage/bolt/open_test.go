@@ -131,6 +131,43 @@ func TestDamage(t *testing.T) {
 	})
 }
 
+// TestDamageOfTheHead: a log whose head is lost, or lags behind, is not taken
+// for a shorter one, and nothing is written over its changes.
+func TestDamageOfTheHead(t *testing.T) {
+	for name, harm := range map[string]func(pages *bbolt.Bucket) error{
+		"lost": func(pages *bbolt.Bucket) error { return pages.Delete(pageKey("page", kindHead)) },
+		"of another page": func(pages *bbolt.Bucket) error {
+			return pages.Put(pageKey("page", kindHead), slices.Clone(pages.Get(pageKey("other", kindHead))))
+		},
+		"lagging": func(pages *bbolt.Bucket) error {
+			_, l, _ := splitLink(pages.Get(changeKey("page", 2)))
+			key := pageKey("page", kindHead)
+			return pages.Put(key, headRow{seq: 2, link: l}.encode(key))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := openStore(t, dir, Config{})
+			mustAppend(t, s, "page", 0, changeOf("client", 1), changeOf("client", 2), changeOf("client", 3))
+			mustAppend(t, s, "other", 0, changeOf("client", 1), changeOf("client", 2))
+			s.Close()
+			if err := edit(dir, func(tx *bbolt.Tx) error { return harm(tx.Bucket(bucketPages)) }); err != nil {
+				t.Fatal(err)
+			}
+			s = openStore(t, dir, Config{})
+			for _, expect := range []uint64{0, 2, 3} {
+				err := s.Append(t.Context(), "page", expect, []storage.Change{{Author: "a"}})
+				var conflict *storage.ConflictError
+				var corrupt *storage.CorruptError
+				if !errors.As(err, &corrupt) && !errors.As(err, &conflict) {
+					t.Errorf("Append() at %d = %v, want a *CorruptError", expect, err)
+				}
+			}
+			wantHead(t, s, "other", 2)
+		})
+	}
+}
+
 // TestDamageOfAnyByte flips one byte of the file after another: what is read
 // then is right or an error, never something else.
 func TestDamageOfAnyByte(t *testing.T) {

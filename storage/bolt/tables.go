@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 
 	"go.etcd.io/bbolt"
@@ -49,13 +50,21 @@ func (t *tables) head(page storage.PageID) (headRow, error) {
 	key := pageKey(page, kindHead)
 	row := t.pages.Get(key)
 	if row == nil {
-		return headRow{link: firstLink(page)}, nil
+		return headRow{link: firstLink(page)}, t.checkNone(page)
 	}
 	h, err := decodeHead(key, row)
 	if err != nil {
 		return headRow{}, corruptRow("head of "+string(page), err)
 	}
 	return h, nil
+}
+
+// checkNone sees to it that a page without a head has no changes either.
+func (t *tables) checkNone(page storage.PageID) error {
+	if k, _ := t.pages.Cursor().Seek(changeKey(page, 0)); bytes.HasPrefix(k, pageKey(page, kindChange)) {
+		return corruptRow("head of "+string(page), errors.New("it is missing, though there are changes"))
+	}
+	return nil
 }
 
 // client is the zero clientRow for one that page does not know.
