@@ -18,6 +18,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, func(t testing.TB, dir string) storage.Store { return openStore(t, dir, Config{}) })
 }
 

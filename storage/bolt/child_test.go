@@ -51,13 +51,16 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// oneByOneChild appends fifty changes to one page, one by one, and says of
-// each what came of it.
+// oneByOneChanges is how many appends oneByOneChild makes.
+const oneByOneChanges = 20
+
+// oneByOneChild appends changes to one page, one by one, and says of each what
+// came of it.
 func oneByOneChild() {
 	health := make(chan error, 1000)
 	s := childStore(Config{RetryFirst: 1, RetryLast: 1, health: func(err error) { health <- err }})
 	head := uint64(0)
-	for range 50 {
+	for range oneByOneChanges {
 		err := s.Append(context.Background(), "page", head, []storage.Change{changeOf("client", head+1)})
 		switch {
 		case err == nil:

@@ -27,6 +27,7 @@ func bigChange(n uint64) storage.Change {
 
 // TestFullFileSystem fills a real file system and makes room again.
 func TestFullFileSystem(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("mounting a small file system takes root")
 	}
@@ -126,6 +127,7 @@ func fileSizeChild() {
 }
 
 func TestFileSizeLimit(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	wantChildsHead(t, dir, run(t, child(t, "file-size", dir, 0)))
 }
@@ -151,6 +153,7 @@ func wantChildsHead(t *testing.T, dir string, lines []string) uint64 {
 // several transactions' first and second: a refused edit is absent, a stored
 // one is there, and the process goes on.
 func TestSyncFails(t *testing.T) {
+	t.Parallel()
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("strace, which makes a sync fail, is not installed")
@@ -193,7 +196,7 @@ func TestLittleAddressSpace(t *testing.T) {
 		t.Skip("the race detector itself takes more address space than the limit")
 	}
 	lines := run(t, child(t, "one-by-one", dir, 0, sh, "-c", `ulimit -v 3000000 && exec "$0"`))
-	if head := wantChildsHead(t, dir, lines); head != 50 {
-		t.Errorf("the child stored %d changes, want 50", head)
+	if head := wantChildsHead(t, dir, lines); head != oneByOneChanges {
+		t.Errorf("the child stored %d changes, want %d", head, oneByOneChanges)
 	}
 }

@@ -73,6 +73,7 @@ func writersBatch(i int, counts []uint64, count, size int) (batch []storage.Chan
 // TestKill kills a process while it writes, again and again: whatever it
 // acknowledged is there once, and no log has a gap.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rounds, perStore := 20, 20
 	if soaking() {
 		rounds = 1000

@@ -171,6 +171,7 @@ func TestDamageOfTheHead(t *testing.T) {
 // TestDamageOfAnyByte flips one byte of the file after another: what is read
 // then is right or an error, never something else.
 func TestDamageOfAnyByte(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir, Config{})
 	for n := range uint64(40) {

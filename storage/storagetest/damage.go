@@ -24,6 +24,7 @@ func RunDamage(t *testing.T, open Opener, harm func(t testing.TB, dir string, pa
 	for _, h := range []Harm{Flip, Drop, Copy} {
 		for _, seq := range []uint64{2, 255, 300, length} {
 			t.Run(string(h), func(t *testing.T) {
+				t.Parallel()
 				w := &world{T: t, dir: t.TempDir(), opener: open}
 				w.Store = open(t, w.dir)
 				w.appends("page", 0, edits("client-a", 1, length)...)

@@ -18,7 +18,8 @@ import (
 // the one that was closed there.
 type Opener func(t testing.TB, dir string) storage.Store
 
-// Run runs the suite on what open opens. Each scenario has a folder of its own.
+// Run runs the suite on what open opens. Each scenario has a folder of its own,
+// and they run side by side.
 func Run(t *testing.T, open func(t testing.TB, dir string) storage.Store) {
 	scenarios := []struct {
 		name string
@@ -56,6 +57,7 @@ func Run(t *testing.T, open func(t testing.TB, dir string) storage.Store) {
 	}
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			w := &world{T: t, dir: t.TempDir(), opener: open}
 			w.Store = open(t, w.dir)
 			t.Cleanup(func() { w.Store.Close() })
