@@ -1,0 +1,300 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"halley/editor/client"
+	"halley/ot"
+	"halley/ot/ottest"
+)
+
+// TestKill kills the server again and again while several programs write, and
+// starts it again on the same folder and port. The programs send again what
+// was not acknowledged, and in the end nothing that was is lost or there twice.
+func TestKill(t *testing.T) {
+	rounds := 5
+	if soak {
+		rounds = 60
+	}
+	const writers, least, most = 4, 20, 120 // acknowledgements between two kills
+	seed := seedOf(t)
+	r := ottest.Rand(seed)
+	s := serve(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	owner := s.program("Reader")
+	page, err := owner.Create(ctx, "Killed", ot.Delta{{Insert: "Begin.\n"}}, client.NewID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := follow(ctx, t, owner, page.ID)
+
+	acks := make(chan ack, 1<<10)
+	enough := make(chan struct{})
+	var writing sync.WaitGroup
+	all := make([]*writer, writers)
+	for i := range all {
+		w := newWriter(ctx, t, s.program(fmt.Sprintf("Writer %d", i+1)), page, seed+uint64(i)+1)
+		all[i] = w
+		writing.Go(func() { w.run(ctx, acks, enough) })
+	}
+	go func() { writing.Wait(); close(acks) }()
+
+	acked := map[string][]uint64{} // by client: the seqs of n 1, 2, …
+	count := func(a ack) {
+		if a.n != uint64(len(acked[a.client]))+1 {
+			t.Errorf("n %d of %s is acknowledged after n %d", a.n, a.client, len(acked[a.client]))
+		}
+		acked[a.client] = append(acked[a.client], a.seq)
+	}
+	for range rounds {
+		for range least + r.IntN(most-least) {
+			a, ok := <-acks
+			if !ok {
+				t.Fatalf("the writers gave up (seed %d)", seed)
+			}
+			count(a)
+		}
+		s.restart()
+	}
+	close(enough)
+	for a := range acks {
+		count(a)
+	}
+	if t.Failed() {
+		t.Fatalf("a writer failed (seed %d)", seed)
+	}
+
+	log, text := readLog(ctx, t, owner, page.ID)
+	byClient := map[string]uint64{}
+	for i, c := range log {
+		if got := reader.next(); !sameJSON(canonical(got.Delta), canonical(c.Delta)) || got.Seq != c.Seq || got.Client != c.Client || got.N != c.N {
+			t.Fatalf("the reader's change %d is %v, the log's %v (seed %d)", i+1, got, c, seed)
+		}
+		if c.N != byClient[c.Client]+1 {
+			t.Fatalf("change %d is n %d of %s, after n %d (seed %d)", c.Seq, c.N, c.Client, byClient[c.Client], seed)
+		}
+		byClient[c.Client] = c.N
+		if seqs := acked[c.Client]; len(seqs) > 0 && (c.N > uint64(len(seqs)) || seqs[c.N-1] != c.Seq) {
+			t.Errorf("n %d of %s is change %d, acknowledged were %v (seed %d)", c.N, c.Client, c.Seq, seqs, seed)
+		}
+	}
+	for id, seqs := range acked {
+		if byClient[id] != uint64(len(seqs)) {
+			t.Errorf("%d edits of %s are acknowledged, %d are in the log (seed %d)", len(seqs), id, byClient[id], seed)
+		}
+	}
+	for _, w := range all {
+		w.catchUp(uint64(len(log)))
+		if got := w.shown.Delta(); !got.Equal(text) {
+			t.Errorf("%s ends with %s, want %s (seed %d)", w.id, short([]byte(canonical(got))), short([]byte(canonical(text))), seed)
+		}
+	}
+}
+
+// readLog reads all changes of a page, and the content that they make, which
+// must be what the server says it is.
+func readLog(ctx context.Context, tb testing.TB, c *client.Client, page string) ([]client.Change, ot.Delta) {
+	tb.Helper()
+	var log []client.Change
+	text := contentOf(tb, ot.Delta{{Insert: "\n"}})
+	for {
+		changes, head, err := c.Changes(ctx, page, uint64(len(log)), 1000)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, change := range changes {
+			log = append(log, change)
+			if change.Seq != uint64(len(log)) {
+				tb.Fatalf("the log has change %d in place %d", change.Seq, len(log))
+			}
+			if err := text.Apply(change.Delta); err != nil {
+				tb.Fatalf("change %d does not fit the content before it: %v", change.Seq, err)
+			}
+		}
+		if uint64(len(log)) == head {
+			break
+		}
+		if len(changes) == 0 {
+			tb.Fatalf("the log ends at %d, the head is %d", len(log), head)
+		}
+	}
+	stored, err := c.Page(ctx, page)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if !stored.Delta.Equal(text.Delta()) {
+		tb.Fatalf("the page is %s, its changes make %s", short([]byte(canonical(stored.Delta))), short([]byte(canonical(text.Delta()))))
+	}
+	return log, text.Delta()
+}
+
+// seedOf is a new seed each time; HALLEY_SEED runs one again.
+func seedOf(tb testing.TB) uint64 {
+	tb.Helper()
+	text := os.Getenv("HALLEY_SEED")
+	if text == "" {
+		return rand.Uint64()
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		tb.Fatalf("HALLEY_SEED: %v", err)
+	}
+	return seed
+}
+
+// An ack is an edit that the server has acknowledged.
+type ack struct {
+	client string
+	n, seq uint64
+}
+
+// A writer is an editor without a screen: one edit in flight, what is typed
+// meanwhile pending, what others typed transformed on its way in.
+type writer struct {
+	tb      testing.TB
+	c       *client.Client
+	page    string
+	id      string
+	random  *rand.Rand
+	changes *follower
+
+	seq      uint64
+	shown    *ot.Content
+	n        uint64
+	inflight ot.Delta // as it applies at seq; nil: none
+	pending  ot.Delta // after that
+}
+
+func newWriter(ctx context.Context, tb testing.TB, c *client.Client, page client.Page, seed uint64) *writer {
+	return &writer{
+		tb: tb, c: c, page: page.ID, id: client.NewID(), random: ottest.Rand(seed),
+		changes: follow(ctx, tb, c, page.ID), shown: contentOf(tb, ot.Delta{{Insert: "\n"}}),
+	}
+}
+
+// run types and sends until it is enough and all is acknowledged.
+func (w *writer) run(ctx context.Context, acks chan<- ack, enough <-chan struct{}) {
+	for {
+		select {
+		case <-enough:
+			if w.pending == nil {
+				return
+			}
+		default:
+			w.types()
+		}
+		a, err := w.sendPending(ctx)
+		if err != nil {
+			w.tb.Errorf("edit %d of %s: %v", w.n, w.id, err)
+			return
+		}
+		if a.n > 0 {
+			acks <- a
+		}
+	}
+}
+
+// types makes one random edit, sometimes a few.
+func (w *writer) types() {
+	for ok := true; ok; ok = w.random.IntN(3) == 0 {
+		d := ottest.Change(w.random, w.shown.Delta())
+		if w.shown.Len() > 2000 {
+			d = ot.Delta{}.Delete(w.shown.Len() / 2) // so that the test stays quick
+		}
+		if err := w.shown.Apply(d); err != nil {
+			continue // half of a pair would have been left over
+		}
+		w.pending = ot.Compose(w.pending, d)
+	}
+}
+
+// sendPending sends what is pending and takes in what comes until it has come
+// back.
+func (w *writer) sendPending(ctx context.Context) (ack, error) {
+	w.inflight, w.pending = w.pending, nil
+	if len(w.inflight) == 0 {
+		w.inflight = nil // the edits of this turn undid each other
+		return ack{}, nil
+	}
+	w.n++
+	type reply struct {
+		seq uint64
+		err error
+	}
+	answered := make(chan reply, 1)
+	e := client.Edit{Client: w.id, N: w.n, Base: w.seq, Delta: w.inflight}
+	go func() {
+		seq, err := w.c.Submit(ctx, w.page, e)
+		answered <- reply{seq, err}
+	}()
+	back := uint64(0) // the seq under which it came back
+	var got reply
+	for back == 0 || got.seq == 0 {
+		select {
+		case c, ok := <-w.changes.changes:
+			if !ok {
+				return ack{}, fmt.Errorf("its line ended: %w", w.changes.err)
+			}
+			mine, err := w.takeIn(c)
+			if err != nil {
+				return ack{}, err
+			}
+			if mine {
+				back = c.Seq
+			} else if back == 0 && w.random.IntN(4) == 0 {
+				w.types()
+			}
+		case got = <-answered:
+			if got.err != nil {
+				return ack{}, got.err
+			}
+		}
+	}
+	if back != got.seq {
+		return ack{}, fmt.Errorf("n %d came back as change %d and was acknowledged as %d", w.n, back, got.seq)
+	}
+	return ack{w.id, w.n, got.seq}, nil
+}
+
+// takeIn applies one change of the stream; mine: it is the edit in flight.
+func (w *writer) takeIn(c client.Change) (mine bool, err error) {
+	if c.Seq != w.seq+1 {
+		return false, fmt.Errorf("change %d comes where %d is next", c.Seq, w.seq+1)
+	}
+	w.seq = c.Seq
+	if c.Client == w.id {
+		if c.N != w.n || w.inflight == nil {
+			return false, fmt.Errorf("n %d comes back while n %d is in flight", c.N, w.n)
+		}
+		if !c.Delta.Equal(w.inflight) {
+			return false, fmt.Errorf("n %d comes back as %s, want %s", c.N, canonical(c.Delta), canonical(w.inflight))
+		}
+		w.inflight = nil
+		return true, nil
+	}
+	d := c.Delta
+	if w.inflight != nil {
+		d, w.inflight = ot.Transform(w.inflight, d, true), ot.Transform(d, w.inflight, false)
+	}
+	if w.pending != nil {
+		d, w.pending = ot.Transform(w.pending, d, true), ot.Transform(d, w.pending, false)
+	}
+	return false, w.shown.Apply(d)
+}
+
+// catchUp takes in the rest, up to a seq.
+func (w *writer) catchUp(seq uint64) {
+	w.tb.Helper()
+	for w.seq < seq {
+		if _, err := w.takeIn(w.changes.next()); err != nil {
+			w.tb.Fatalf("%s: %v", w.id, err)
+		}
+	}
+}

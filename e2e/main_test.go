@@ -1,0 +1,54 @@
+// Package e2e drives the built binary from outside, as browsers, scripts and
+// people at a terminal do: over HTTP and by its command line. It knows the
+// protocol and nothing of how the server keeps it.
+//
+// No test here waits for a time to pass: each waits for something to happen,
+// within patience.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// patience is how long something may take that takes no time when all is
+// well. Tests fail after it, so it is long enough for a machine that is busy
+// with other things.
+const patience = 30 * time.Second
+
+// binary is the built program; HALLEY_BIN names one that is there already.
+var binary = os.Getenv("HALLEY_BIN")
+
+// soak is whether the long forms of tests are asked for.
+var soak = os.Getenv("HALLEY_SOAK") == "1"
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+func buildAndRun(m *testing.M) int {
+	if binary != "" {
+		var err error
+		if binary, err = filepath.Abs(binary); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "halley-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "halley")
+	build := exec.Command("go", "build", "-o", binary, "halley/cmd/halley")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build halley:", err)
+		return 1
+	}
+	return m.Run()
+}
