@@ -91,7 +91,7 @@ func TestReadsWell(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := content(t, c.before), content(t, c.after)
 			change := diff.Contents(before, after)
-			checkLaws(t, before, after, change)
+			checkLaws(t, c.name, before, after, change)
 			if got := show(before, change); got != c.want {
 				t.Errorf("Contents reads\n%s\nwant\n%s\ndelta %s", got, c.want, change.AppendJSON(nil))
 			}

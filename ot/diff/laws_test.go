@@ -1,7 +1,9 @@
 package diff_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,12 +13,13 @@ import (
 	"halley/ot/diff"
 )
 
-// checkLaws reports what a change between two contents must never be.
-func checkLaws(t testing.TB, before, after, change ot.Delta) {
+// checkLaws reports what a change between two contents must never be. Pair says
+// where the contents come from.
+func checkLaws(t testing.TB, pair string, before, after, change ot.Delta) {
 	t.Helper()
 	fail := func(law string) {
 		t.Helper()
-		t.Fatalf("%s\nbefore %s\nafter  %s\nchange %s", law,
+		t.Fatalf("%s (%s)\nbefore %s\nafter  %s\nchange %s", law, pair,
 			before.AppendJSON(nil), after.AppendJSON(nil), change.AppendJSON(nil))
 	}
 	if err := change.Validate(); err != nil {
@@ -228,27 +231,35 @@ func wellFormed(content, edit ot.Delta) bool {
 	return true
 }
 
+// seeds is how many random pairs a test takes: many more in a soak run.
+func seeds(n uint64) uint64 {
+	if os.Getenv("HALLEY_SOAK") != "" {
+		return 50 * n
+	}
+	return n
+}
+
 func TestLawsOnEditedContents(t *testing.T) {
-	for seed := range uint64(1500) {
+	for seed := range seeds(500) {
 		p := prose{rand.New(rand.NewPCG(seed, 1))}
 		before := p.content(1 + p.IntN(12))
 		after := p.edited(before, p.IntN(8))
-		checkLaws(t, before, after, diff.Contents(before, after))
+		checkLaws(t, fmt.Sprint("seed ", seed), before, after, diff.Contents(before, after))
 	}
 }
 
 func TestLawsOnUnrelatedContents(t *testing.T) {
-	for seed := range uint64(1000) {
+	for seed := range seeds(400) {
 		p := prose{rand.New(rand.NewPCG(seed, 2))}
 		before, after := p.content(p.IntN(6)), p.content(p.IntN(6))
-		checkLaws(t, before, after, diff.Contents(before, after))
+		checkLaws(t, fmt.Sprint("seed ", seed), before, after, diff.Contents(before, after))
 	}
 }
 
 // A text of few symbols gives the most ties and the most matches by chance.
 func TestLawsOnTextOfFewSymbols(t *testing.T) {
 	symbols := []string{"a", "b", " ", "\n", "🌀", "\u0301", "\ufffc", "\u200d", "👨"}
-	for seed := range uint64(3000) {
+	for seed := range seeds(1000) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		few := symbols[:2+r.IntN(len(symbols)-1)]
 		random := func() ot.Delta {
@@ -259,7 +270,7 @@ func TestLawsOnTextOfFewSymbols(t *testing.T) {
 			return d
 		}
 		before, after := random(), random()
-		checkLaws(t, before, after, diff.Contents(before, after))
+		checkLaws(t, fmt.Sprint("seed ", seed), before, after, diff.Contents(before, after))
 	}
 }
 
@@ -276,6 +287,6 @@ func FuzzContents(f *testing.F) {
 		if err != nil || after.BaseLen() > 0 {
 			t.Skip()
 		}
-		checkLaws(t, before, after, diff.Contents(before, after))
+		checkLaws(t, "fuzzed", before, after, diff.Contents(before, after))
 	})
 }
