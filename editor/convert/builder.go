@@ -128,3 +128,11 @@ func (b *builder) attributes(m marks) ot.Attributes {
 	}
 	return attrs
 }
+
+// link returns address if a page may link to it, else "" and a note.
+func (b *builder) link(address string) string {
+	if address == "" || b.check(ot.Attr{Name: "link", Value: ot.StringValue(address)}) {
+		return address
+	}
+	return ""
+}

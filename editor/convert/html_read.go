@@ -41,8 +41,9 @@ type context struct {
 	quotes   int
 	item     *item // the list item around, nil outside
 	list     string
-	unmarked bool // in an item or list without a bullet
-	marker   bool // in the bullet that Word writes as text
+	language string // what a class around says of code
+	unmarked bool   // in an item or list without a bullet
+	marker   bool   // in the bullet that Word writes as text
 }
 
 // An item is an open list item: its first line carries the bullet.
@@ -66,6 +67,7 @@ type htmlReader struct {
 	empty      bool  // nothing is on the open line
 	kept       bool  // the open line has text whose white space stays
 	cells      int   // cells of the open row so far
+	cellEmpty  bool  // nothing is in the open cell
 	afterPre   bool  // a newline now is the one that pre ignores
 	language   string
 	preLines   int // lines of the open pre
@@ -130,8 +132,11 @@ func (r *htmlReader) start(t tag, void bool) {
 		return
 	}
 	c := r.enter(*r.top(), t)
+	if language := languageOf(t); language != "" {
+		c.language = language
+	}
 	if c.tag == "pre" {
-		r.language, r.preLines, r.afterPre = languageOf(t), 0, true
+		r.language, r.preLines, r.afterPre = c.language, 0, true
 	} else if c.code && r.language == "" && r.preLines == 0 {
 		r.language = languageOf(t)
 	}
@@ -181,6 +186,9 @@ func (r *htmlReader) enter(c context, t tag) context {
 // hand counts, not the colours of a highlighter.
 func (r *htmlReader) marksIn(c context, t tag) marks {
 	m := c.marks.apply(t)
+	if t.name == "a" && m.link != "" {
+		m.link = r.b.link(m.link)
+	}
 	if c.code {
 		m.code = false
 		if t.attrs["data-color"] == "" {
@@ -312,7 +320,7 @@ func (r *htmlReader) startBlock(t tag) {
 		r.closeWithin("p", "td", "th", "table")
 	}
 	if r.top().cell && t.name != "td" && t.name != "th" && t.name != "tr" && t.name != "table" {
-		r.space = true // blocks within a cell share its line
+		r.breakCell() // blocks within a cell share its line
 		return
 	}
 	switch t.name {
@@ -357,6 +365,14 @@ func (r *htmlReader) startCell() {
 	if r.cells++; r.cells > 1 {
 		r.b.text(" | ", nil)
 		r.space, r.empty = false, false
+	}
+	r.cellEmpty = true
+}
+
+// breakCell parts what would be two lines, were it not in a cell.
+func (r *htmlReader) breakCell() {
+	if !r.cellEmpty {
+		r.space, r.spaceMarks = true, marks{}
 	}
 }
 
@@ -419,7 +435,9 @@ func (r *htmlReader) pop() {
 		r.inTitle = false
 	case c.skip:
 	case c.cell && c.tag != "td" && c.tag != "th":
-		r.space = r.space || isBlock[c.tag]
+		if isBlock[c.tag] {
+			r.breakCell()
+		}
 	case c.cell:
 		// The row ends the line.
 	case isBlock[c.tag]:
@@ -436,9 +454,11 @@ func (r *htmlReader) void(t tag) {
 	c := r.top()
 	switch t.name {
 	case "br":
-		if c.cell {
-			r.space = true
-		} else if !c.skip {
+		switch {
+		case c.cell:
+			r.breakCell()
+		case t.attrs["class"] == "Apple-interchange-newline": // behind what a browser copies
+		default:
 			r.endLine()
 		}
 	case "hr":
@@ -481,7 +501,7 @@ func (r *htmlReader) inline() {
 	if r.space && !r.empty {
 		r.b.text(" ", r.b.attributes(r.spaceMarks))
 	}
-	r.space, r.empty = false, false
+	r.space, r.empty, r.cellEmpty = false, false, false
 }
 
 func (r *htmlReader) text(s string) {
@@ -514,7 +534,7 @@ func (r *htmlReader) preserved(s string, c *context) {
 			return
 		}
 		if c.cell {
-			r.space = true
+			r.breakCell()
 		} else {
 			r.endLine()
 		}

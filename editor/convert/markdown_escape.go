@@ -45,7 +45,11 @@ type escaper struct {
 func (e *escaper) run() string {
 	var out strings.Builder
 	mark := -1
-	if e.first && e.at != inHeading {
+	switch {
+	case !e.first:
+	case e.at == inAlert && underline.MatchString(e.text):
+		mark = 0
+	case e.at != inHeading:
 		mark = blockMarker(e.text)
 	}
 	closing := -1
@@ -77,6 +81,7 @@ var (
 	listMarker = regexp.MustCompile(`^(?:[-+*](?:[ \t]|$)|#{1,6}(?:[ \t]|$)|>|~~~|` + "```" + `)`)
 	number     = regexp.MustCompile(`^[0-9]{1,9}[.)](?:[ \t]|$)`)
 	rule       = regexp.MustCompile(`^(?:-[ \t]*){3,}$|^(?:_[ \t]*){3,}$|^(?:\*[ \t]*){3,}$|^[ \t]*\[[ xX]\]`)
+	underline  = regexp.MustCompile(`^=+[ \t]*$`)
 	endMarks   = regexp.MustCompile(`(?:^|[ \t])(#+)[ \t]*$`)
 	mailEnd    = regexp.MustCompile(`^@[A-Za-z0-9-]+\.[A-Za-z0-9]`)
 )

@@ -18,11 +18,12 @@ const (
 	inHeading
 	inItem
 	inQuote
+	inAlert // the first line of a callout, right below its name
 )
 
 // signs returns what stands before the text there.
 func (p position) signs() string {
-	return [...]string{"", "# ", "- ", "> "}[p]
+	return [...]string{"", "# ", "- ", "> ", "> " + alerts["info"] + "\n> "}[p]
 }
 
 // A piece is text of one format, or something that has been written already.
@@ -100,11 +101,9 @@ func (w *markdownWriter) reads(text string, at position, want ot.Delta) bool {
 	}
 	l := file.chunks[0].lines[0]
 	s, _ := styleOf(l.attrs)
-	kinds := [...]kind{inParagraph: paragraph, inHeading: heading, inItem: listItem, inQuote: quote}
-	if s.kind != kinds[at] || s.list != "" && s.list != "bullet" || s.callout != "" {
-		return false
-	}
-	return l.ops.Equal(want)
+	kinds := [...]kind{inParagraph: paragraph, inHeading: heading, inItem: listItem, inQuote: quote, inAlert: paragraph}
+	inPlace := s.kind == kinds[at] && (s.list == "" || s.list == "bullet") && (s.callout == "") == (at != inAlert)
+	return inPlace && l.ops.Equal(want)
 }
 
 // contentOf returns the ops that pieces stand for.
@@ -390,7 +389,7 @@ func (r *renderer) delimiter(m mark) string {
 // own address, and can be written as <address>.
 func (r *renderer) isAutoLink(m mark, i int) bool {
 	p := r.pieces[i]
-	if r.extent(m, i) != 1 || p.done != "" || p.marks.code || strings.ContainsAny(p.text, " <>\t") || strings.ContainsFunc(p.text, unicode.IsControl) {
+	if p.marks != (marks{link: m.value}) || r.extent(m, i) != 1 || p.done != "" || strings.ContainsAny(p.text, " <>\t") || strings.ContainsFunc(p.text, unicode.IsControl) {
 		return false
 	}
 	if address, ok := strings.CutPrefix(m.value, "mailto:"); ok && address == p.text {

@@ -41,7 +41,7 @@ type keeper struct {
 	original []string // its lines, with their ends
 	eol      string
 	chunks   []chunk
-	at       []int // where in lines each chunk stands, or unmatched
+	at       []int       // where in lines each chunk stands, or unmatched
 	copied   map[int]int // the chunk whose copy begins at a line of the page
 	parts    []part
 }
@@ -268,13 +268,13 @@ func (f formLook) of(s style) *listLook {
 // page: that of the list they go on, else of the one that goes on them.
 func (k *keeper) formFor(blocks []block, end int) (listForm, formLook) {
 	form := canonicalList
-	if next, ok := k.copied[end]; ok && k.chunks[next].list != nil && blocks[len(blocks)-1].style.kind == listItem {
+	if next, ok := k.copied[end]; ok && k.chunks[next].list.goesWith(blocks[len(blocks)-1].style) {
 		form.take(k.chunks[next].list)
 	}
-	if n := len(k.parts); n > 0 && k.parts[n-1].shuts != nil && blocks[0].style.kind == listItem {
+	if n := len(k.parts); n > 0 && k.parts[n-1].shuts.goesWith(blocks[0].style) {
 		before := k.parts[n-1]
 		form.take(before.shuts)
-		if m := leadingNumber.FindString(before.text); m != "" && blocks[0].style.ordered() {
+		if m := leadingNumber.FindString(before.text); m != "" {
 			number, _ := strconv.Atoi(strings.TrimSpace(m))
 			form.number = number + 1
 		}
@@ -282,11 +282,18 @@ func (k *keeper) formFor(blocks []block, end int) (listForm, formLook) {
 	return form, formLook{form}
 }
 
+// goesWith reports whether a line of style s may be an item of the list.
+func (l *listLook) goesWith(s style) bool {
+	return l != nil && s.kind == listItem && s.ordered() == l.ordered()
+}
+
+func (l *listLook) ordered() bool { return l.marker == '.' || l.marker == ')' }
+
 var leadingNumber = regexp.MustCompile(`^ {0,3}[0-9]{1,8}`)
 
 func (f *listForm) take(l *listLook) {
 	f.loose = l.loose
-	if l.marker == '.' || l.marker == ')' {
+	if l.ordered() {
 		f.point = l.marker
 	} else {
 		f.bullet = l.marker

@@ -426,16 +426,29 @@ func (r *markdownReader) item(list *ast.List, n ast.Node, c container) {
 		r.paragraph(f, bullet, inside.style())
 		first = first.NextSibling()
 	case *ast.HTMLBlock:
-		r.b.endLine(r.b.lineAttributes(bullet))
-		if r.lineBreaks(f) == 1 {
-			first = first.NextSibling()
-		}
+		r.htmlItem(f, bullet, inside)
+		first = first.NextSibling()
 	default:
 		r.b.endLine(r.b.lineAttributes(bullet))
 	}
 	for ; first != nil; first = first.NextSibling() {
 		r.block(first, inside)
 	}
+}
+
+// htmlItem reads an item that begins with a block of HTML, whose first line of
+// text carries the bullet.
+func (r *markdownReader) htmlItem(n *ast.HTMLBlock, bullet style, inside container) {
+	lines := r.capture(func() { r.htmlBlock(n, inside) })
+	if len(lines) > 0 {
+		if s, _ := styleOf(lines[0].attrs); s == inside.style() {
+			lines[0].attrs = r.b.lineAttributes(bullet)
+			r.b.lines = append(r.b.lines, lines...)
+			return
+		}
+	}
+	r.b.endLine(r.b.lineAttributes(bullet))
+	r.b.lines = append(r.b.lines, lines...)
 }
 
 // task makes bullet a check item where p begins with a check box.
@@ -556,13 +569,13 @@ func (r *markdownReader) inline(n ast.Node, m marks, br func()) {
 		r.children(n, m, br)
 	case *ast.Link:
 		r.noteLinkTitle(n.Title)
-		m.link = cleanAddress(unescapeMarkdown(string(n.Destination)))
+		m.link = r.b.link(cleanAddress(unescapeMarkdown(string(n.Destination))))
 		r.children(n, m, br)
 	case *ast.Image:
 		r.noteLinkTitle(n.Title)
 		r.image(n, m)
 	case *ast.AutoLink:
-		m.link = autoAddress(n, r.source)
+		m.link = r.b.link(autoAddress(n, r.source))
 		r.put(string(n.Label(r.source)), m)
 	case *ast.RawHTML:
 		r.rawHTML(n, m, br)

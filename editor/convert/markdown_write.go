@@ -132,12 +132,11 @@ func (w *markdownWriter) item(b block, depth int, form listForm, number int) []s
 	}
 	text := w.inline(b.lines[0].ops, inItem, b.first)
 	nested := w.blocks(b.children, depth+1, canonicalList)
-	beforeParagraph := len(b.children) > 0 && b.children[0].isPlain()
-	if text == "" && (task != "" || beforeParagraph) {
-		text = "<br>" // else the next paragraph would be the item's text
+	if text == "" && (task != "" || len(b.children) > 0 && !form.holdsEmpty(b)) {
+		text = "<br>"
 	}
 	out := []string{strings.TrimRight(marker+" "+task+text, " ")}
-	if len(nested) > 0 && text != "" && !followsTightly(b.children[0]) {
+	if len(nested) > 0 && text != "" && (strings.HasPrefix(text, "<") || !followsTightly(b.children[0])) {
 		out = append(out, "")
 	}
 	indent := strings.Repeat(" ", len(marker)+1)
@@ -148,6 +147,20 @@ func (w *markdownWriter) item(b block, depth int, form listForm, number int) []s
 		out = append(out, l)
 	}
 	return out
+}
+
+// holdsEmpty reports whether what is nested in b can follow its bare marker.
+// A paragraph would become its text, and a list with other markers would end
+// the list that b is in.
+func (f listForm) holdsEmpty(b block) bool {
+	child := b.children[0]
+	if child.style.kind != listItem {
+		return !child.isPlain()
+	}
+	if child.style.ordered() != b.style.ordered() {
+		return false
+	}
+	return child.style.ordered() && f.point == canonicalList.point || !child.style.ordered() && f.bullet == canonicalList.bullet
 }
 
 // isPlain reports whether b is written as a paragraph.
@@ -217,7 +230,11 @@ func (w *markdownWriter) quote(b block, before []string) []string {
 		if i > 0 {
 			text = append(text, "")
 		}
-		text = append(text, w.paragraph(l, inQuote, b.first+i))
+		at := inQuote
+		if i == 0 && len(before) > 0 {
+			at = inAlert
+		}
+		text = append(text, w.paragraph(l, at, b.first+i))
 	}
 	for i, l := range text {
 		text[i] = strings.TrimRight("> "+l, " ")
@@ -246,6 +263,11 @@ func (w *markdownWriter) code(b block) []string {
 	var out []string
 	for i, l := range b.lines {
 		text := w.codeText(l, b.first+i)
+		if nested := b.style.indent > b.shift; nested && text != "" && strings.TrimSpace(text) == "" {
+			// Readers take it for the blank line that may stand in a list.
+			w.notes.add("white space", w.first+b.first+i+1, "Lines of nothing but spaces, in code in a list, became empty.")
+			text = ""
+		}
 		for strings.Contains(text, fence) {
 			fence += "`"
 		}
