@@ -19,6 +19,13 @@ func (ps *Pages) Hub() *push.Hub { return ps.hub }
 type source struct{ ps *Pages }
 
 func (s source) Head(ctx context.Context, topic string) (uint64, error) {
+	// The page may have gone to the trash since it was asked whether it may be
+	// followed, before the hub had anybody to tell.
+	if set, ok := s.ps.catalog.get(PageID(topic)); !ok {
+		return 0, ErrNotFound
+	} else if !set.Trashed.IsZero() {
+		return 0, ErrTrashed
+	}
 	v, err := s.ps.look(ctx, PageID(topic))
 	if err != nil {
 		return 0, err

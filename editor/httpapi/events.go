@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -59,9 +58,8 @@ func (s *Server) events(c *gin.Context) {
 	line := in.line(s.pages.Epoch(), refused)
 	line.Done, line.ByeWhy, line.Reader = done, "signed-out", p.ID
 	line.Hello = s.hello
-	c.Status(http.StatusOK)
 	if err := s.pages.Hub().Serve(plainWriter(c), c.Request, line); err != nil {
-		s.logger.Debug("line ended", "request", requestID(c), "error", err)
+		s.fail(c, err) // nothing has been sent
 	}
 }
 

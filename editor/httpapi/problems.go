@@ -74,6 +74,7 @@ var mappings = []mapping{
 	{storage.ErrDiskFull, 507, "disk-full", "The disk is full or refuses writes; nothing was changed", 10 * time.Second},
 	{storage.ErrClosed, 503, "draining", "The server is going away", time.Second},
 	{storage.ErrNotFound, 404, "not-found", "There is no such thing", 0},
+	{storage.ErrInvalid, 500, "internal", "Something went wrong here", 0},
 	{context.DeadlineExceeded, 503, "draining", "This took too long", time.Second},
 }
 
@@ -89,6 +90,8 @@ func typedProblem(err error) *problem {
 		invalid *ot.InvalidError
 		syntax  *convert.SyntaxError
 		body    *http.MaxBytesError
+		other   *storage.ConflictError
+		corrupt *storage.CorruptError
 	)
 	switch {
 	case errors.As(err, &ahead):
@@ -111,6 +114,10 @@ func typedProblem(err error) *problem {
 		return p
 	case errors.As(err, &syntax):
 		return &problem{status: 422, name: "unreadable-file", title: "The file cannot be read", extra: map[string]any{"line": syntax.Line}}
+	case errors.As(err, &other):
+		return &problem{status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second}
+	case errors.As(err, &corrupt):
+		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk"}
 	case errors.As(err, &body):
 		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": body.Limit}}
 	}

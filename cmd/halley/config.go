@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+)
+
+// parseFlags reads a command's flags, each also from the environment: --data
+// as HALLEY_DATA. The command line wins.
+func parseFlags(env environ, fs *flag.FlagSet, usage string, args []string) error {
+	fs.SetOutput(env.stderr)
+	fs.Usage = func() {
+		fmt.Fprintf(fs.Output(), "Usage: halley %s [flags] %s\n\n", fs.Name(), usage)
+		fs.VisitAll(func(f *flag.Flag) { printFlag(fs, f) })
+	}
+	if err := fromEnvironment(env, fs); err != nil {
+		fmt.Fprintf(env.stderr, "halley %s: %v\n", fs.Name(), err)
+		return errUsage
+	}
+	err := fs.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return errUsage // the flag package has said what is wrong
+	}
+	return err
+}
+
+func printFlag(fs *flag.FlagSet, f *flag.Flag) {
+	name, usage := flag.UnquoteUsage(f)
+	if name != "" {
+		name = " " + strings.ToUpper(name)
+	}
+	def := ""
+	if f.DefValue != "" && f.DefValue != "false" {
+		def = " (default " + f.DefValue + ")"
+	}
+	fmt.Fprintf(fs.Output(), "  --%-24s %s%s\n", f.Name+name, usage, def)
+}
+
+func fromEnvironment(env environ, fs *flag.FlagSet) error {
+	var wrong error
+	fs.VisitAll(func(f *flag.Flag) {
+		name := "HALLEY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, there := env.lookup(name)
+		if !there || wrong != nil {
+			return
+		}
+		if err := fs.Set(f.Name, value); err != nil {
+			wrong = fmt.Errorf("%s=%q: %w", name, value, err)
+		}
+	})
+	return wrong
+}
+
+// A switchFlag is on or off.
+type switchFlag bool
+
+func (s *switchFlag) String() string {
+	if s != nil && bool(*s) {
+		return "on"
+	}
+	return "off"
+}
+
+func (s *switchFlag) Set(text string) error {
+	switch text {
+	case "on", "true":
+		*s = true
+	case "off", "false":
+		*s = false
+	default:
+		return errors.New("it is either on or off")
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// knows says which packages each package may import, besides the standard
+// library: ours by path, others by the beginning of theirs. It is the table of
+// who knows whom; a change of it is a change of the architecture.
+var knows = map[string][]string{
+	"halley/ot":        {},
+	"halley/ot/ottest": {"halley/ot"},
+	"halley/ot/diff":   {"halley/ot", "github.com/sergi/go-diff", "github.com/rivo/uniseg"},
+
+	"halley/push": {},
+
+	"halley/storage":             {},
+	"halley/storage/storagetest": {"halley/storage"},
+	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "golang.org/x/sys"},
+
+	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "golang.org/x/time"},
+	"halley/editor/account": {"halley/editor", "halley/storage"},
+	"halley/editor/client":  {"halley/ot"},
+	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
+	"halley/editor/httpapi": {
+		"halley/editor", "halley/editor/account", "halley/editor/convert", "halley/ot", "halley/push", "halley/storage",
+		"github.com/gin-gonic/gin", "github.com/gorilla/sessions", "golang.org/x/time",
+	},
+
+	"halley/frontend": {},
+	"halley/e2e":      {},
+
+	"halley/cmd/halley": {
+		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
+		"halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
+		"github.com/schollz/progressbar", "golang.org/x/term",
+	},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "halley/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	type listed struct {
+		ImportPath string
+		Imports    []string
+	}
+	found := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; found++ {
+		var p listed
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		may, ok := knows[p.ImportPath]
+		if !ok {
+			t.Errorf("%s stands in no row of the table", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if !isStandard(imp) && !slices.ContainsFunc(may, func(m string) bool { return covers(m, imp) }) {
+				t.Errorf("%s imports %s, which it may not know", p.ImportPath, imp)
+			}
+		}
+	}
+	if found != len(knows) {
+		t.Errorf("%d packages, %d rows", found, len(knows))
+	}
+}
+
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".") && first != "halley"
+}
+
+// covers reports whether a row's entry allows an import: ours exactly, a
+// module of others with all its packages.
+func covers(entry, path string) bool {
+	if strings.HasPrefix(entry, "halley/") {
+		return entry == path
+	}
+	return entry == path || strings.HasPrefix(path, entry+"/")
+}

@@ -1,0 +1,112 @@
+// Command halley serves a workspace, and brings documents in and out of it.
+//
+// Here is wiring only: flags and environment become the packages' Configs,
+// the parts are put together, signals drain them. `halley help` lists what it
+// can do.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+)
+
+// version is set at build time by `make build`.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], environ{os.LookupEnv, os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// An environ is what the program knows of the world around it.
+type environ struct {
+	lookup func(string) (string, bool)
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// A command is one thing that halley can do.
+type command struct {
+	name  string
+	usage string // its arguments
+	what  string // one line
+	run   func(ctx context.Context, env environ, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "", "serve the workspace in a folder", serve},
+		{"import", "FILE|FOLDER…", "make pages of files, or of all files in folders", importFiles},
+		{"export", "[PAGE…]", "write pages as files into a folder", exportPages},
+		{"version", "", "say which version this is", printVersion},
+	}
+}
+
+// errUsage: a flag or argument is wrong; what and how has been said.
+var errUsage = errors.New("usage")
+
+// run does what args say and returns the exit status: 0 done, 1 failed, 2 not understood.
+func run(ctx context.Context, args []string, env environ) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		return help(ctx, args, env)
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		err := c.run(ctx, env, args[1:])
+		switch {
+		case err == nil || errors.Is(err, flag.ErrHelp):
+			return 0
+		case errors.Is(err, errUsage):
+			return 2
+		}
+		fmt.Fprintln(env.stderr, "halley: "+err.Error())
+		return 1
+	}
+	fmt.Fprintf(env.stderr, "halley: there is no command %q; `halley help` lists them\n", args[0])
+	return 2
+}
+
+func help(ctx context.Context, args []string, env environ) int {
+	if len(args) > 1 {
+		return run(ctx, []string{args[1], "-h"}, environ{env.lookup, env.stdin, env.stdout, env.stdout})
+	}
+	fmt.Fprint(env.stdout, "Halley: pages that a team writes together, live.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(env.stdout, "  halley %-28s %s\n", strings.TrimSpace(c.name+" "+c.usage), c.what)
+	}
+	fmt.Fprintf(env.stdout, "  halley %-28s %s\n", "help [COMMAND]", "say more about one of them")
+	fmt.Fprint(env.stdout, "\nEach flag can also be set in the environment: --listen as HALLEY_LISTEN, and so on.\n")
+	return 0
+}
+
+func printVersion(_ context.Context, env environ, args []string) error {
+	if err := noArguments(env, "version", args); err != nil {
+		return err
+	}
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		revision = " (" + info.GoVersion + ")"
+	}
+	fmt.Fprintln(env.stdout, "halley "+version+revision)
+	return nil
+}
+
+func noArguments(env environ, name string, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	fmt.Fprintf(env.stderr, "halley %s: it takes no argument %q\n", name, args[0])
+	return errUsage
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"halley/editor"
+	"halley/editor/account"
+	"halley/editor/httpapi"
+	"halley/frontend"
+	"halley/push"
+	"halley/storage/bolt"
+)
+
+// A workspace is a folder with all its parts put together.
+type workspace struct {
+	store  *bolt.Store
+	pages  *editor.Pages
+	server *httpapi.Server
+}
+
+// openWorkspace opens the store in a folder and builds the server over it.
+func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
+	cfg.App, cfg.Version = frontend.Dist(), version
+	store, err := bolt.Open(dir, bolt.Config{Logger: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{store: store}
+	accounts := account.New(store, time.Now)
+	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, accounts)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	w.server, err = httpapi.New(ctx, cfg, w.pages, accounts, store)
+	if err != nil {
+		w.pages.Close()
+		return nil, errors.Join(err, store.Close())
+	}
+	return w, nil
+}
+
+func (w *workspace) close() error {
+	w.pages.Close()
+	return w.store.Close()
+}
+
+// httpServer serves h with limits against peers that only hold connections.
+// Open lines have no write deadline here: the push line sets its own.
+func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ConnContext:       push.ConnContext,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// socketName is the socket in a data folder by which commands ask the server
+// that has it open. The folder's mode says who may.
+const socketName = "halley.sock"
+
+// socketPath is the socket's path, short enough for the system: an address
+// holds some hundred bytes, and a folder may be deep.
+func socketPath(dir string) (path string, release func(), err error) {
+	path = filepath.Join(dir, socketName)
+	if len(path) < 100 {
+		return path, func() {}, nil
+	}
+	if runtime.GOOS != "linux" {
+		return "", nil, fmt.Errorf("the path of the data folder %s is too long for a socket", dir)
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), socketName), func() { folder.Close() }, nil
+}
+
+// listenSocket listens on the folder's socket. The store's lock says that no
+// other server is there, so a socket that is left over goes.
+func listenSocket(dir string) (net.Listener, error) {
+	path, release, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen on the socket in %s: %w", dir, err)
+	}
+	// The path may be one of this process alone; the file goes by its real name.
+	l.SetUnlinkOnClose(false)
+	return &socket{l, filepath.Join(dir, socketName)}, os.Chmod(path, 0o600)
+}
+
+// A socket removes its file when it closes.
+type socket struct {
+	net.Listener
+	file string
+}
+
+func (s *socket) Close() error {
+	return errors.Join(s.Listener.Close(), os.Remove(s.file))
+}
+
+// localServer serves the folder's socket: who can open it runs this server.
+func localServer(h http.Handler, logger *slog.Logger) *http.Server {
+	srv := httpServer(h, logger)
+	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return push.ConnContext(httpapi.WithLocal(ctx), c)
+	}
+	return srv
+}

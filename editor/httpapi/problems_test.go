@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"halley/editor"
+	"halley/editor/convert"
+	"halley/ot"
+	"halley/storage"
+)
+
+// released holds every type that was ever given for an error. No row of it
+// changes: programs go by it.
+var released = []struct {
+	err    error
+	status int
+	name   string
+}{
+	{editor.ErrSignedOut, 401, "signed-out"},
+	{editor.ErrForbidden, 403, "forbidden"},
+	{editor.ErrNotFound, 404, "not-found"},
+	{editor.ErrNoSuchSeq, 404, "not-found"},
+	{editor.ErrTrashed, 410, "trashed"},
+	{editor.ErrEpochChanged, 409, "epoch-changed"},
+	{&editor.BaseAheadError{}, 409, "base-ahead"},
+	{&editor.BaseTooOldError{}, 409, "base-too-old"},
+	{&editor.NGapError{}, 409, "n-gap"},
+	{&editor.NReusedError{}, 409, "n-reused"},
+	{editor.ErrClientTaken, 409, "client-taken"},
+	{editor.ErrMoved, 412, "moved-on"},
+	{&ot.InvalidError{Op: 3}, 422, "invalid-edit"},
+	{editor.ErrPageFull, 422, "page-full"},
+	{&convert.SyntaxError{}, 422, "unreadable-file"},
+	{&editor.TooManyError{}, 429, "too-many"},
+	{editor.ErrDraining, 503, "draining"},
+	{storage.ErrUnknown, 503, "disk-failing"},
+	{storage.ErrDiskFull, 507, "disk-full"},
+	{&editor.BadValueError{}, 400, "bad-request"},
+	{&storage.ConflictError{}, 503, "conflict"},
+	{&storage.CorruptError{}, 500, "damaged"},
+}
+
+func TestReleasedProblems(t *testing.T) {
+	for _, c := range released {
+		p := toProblem(fmt.Errorf("while doing something: %w", c.err))
+		if p.status != c.status || p.name != c.name {
+			t.Errorf("%v is %d %s, want %d %s", c.err, p.status, p.name, c.status, c.name)
+		}
+		if p.title == "" {
+			t.Errorf("%v has no title", c.err)
+		}
+	}
+}
+
+func TestUnknownErrorShowsNothing(t *testing.T) {
+	p := toProblem(errors.New("secret path /var/lib"))
+	if p.status != 500 || strings.Contains(p.detail+p.title, "secret") {
+		t.Errorf("an unknown error is answered with %d %q %q", p.status, p.title, p.detail)
+	}
+}
+
+// Every error that the packages below export has a row.
+func TestEveryExportedErrorHasARow(t *testing.T) {
+	source := readSource(t, "problems.go") + readSource(t, "once.go") + readSource(t, "session.go")
+	for _, dir := range []string{"..", "../account", "../convert", "../../storage"} {
+		for _, name := range exportedErrors(t, dir) {
+			if !strings.Contains(source, "."+name) {
+				t.Errorf("%s of %s has no row in problems.go", name, dir)
+			}
+		}
+	}
+}
+
+// exportedErrors lists a package's ErrX variables and XError types.
+func exportedErrors(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no Go files in %s: %v", dir, err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, object := range parsed.Scope.Objects {
+			isVar := object.Kind == ast.Var && strings.HasPrefix(name, "Err")
+			isType := object.Kind == ast.Typ && strings.HasSuffix(name, "Error") && ast.IsExported(name)
+			if isVar || isType {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
