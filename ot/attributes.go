@@ -38,12 +38,13 @@ func compareNames(a, b Attr) int { return strings.Compare(a.Name, b.Name) }
 
 // Get returns the value of the attribute called name, and whether there is one.
 func (a Attributes) Get(name string) (Value, bool) {
-	for i := range a {
-		if a[i].Name == name {
-			return a[i].Value, true
-		}
+	i, found := slices.BinarySearchFunc(a, name, func(attr Attr, name string) int {
+		return strings.Compare(attr.Name, name)
+	})
+	if !found {
+		return "", false
 	}
-	return "", false
+	return a[i].Value, true
 }
 
 // Equal reports whether a and b hold the same names with the same values.
