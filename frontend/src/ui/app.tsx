@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { useCallback, useEffect } from 'preact/hooks'
+import { useCallback, useEffect, useRef } from 'preact/hooks'
 import type { Identity } from '../transport/api'
 import { Message } from './controls/message'
 import { Toasts } from './controls/toast'
@@ -7,6 +7,7 @@ import { Tooltip } from './controls/tooltip'
 import { Unreachable } from './controls/unreachable'
 import { ListScreen } from './list/listScreen'
 import { PageScreen } from './page/pageScreen'
+import type { Route } from './route'
 import { route } from './router'
 import { AccountContext, type Services, ServicesContext, useServices } from './services'
 import { strings } from './strings'
@@ -85,8 +86,25 @@ function Gate() {
   }
 }
 
+/** The screen that the address names; the focus starts afresh on each. */
 function Screen() {
   const at = route.value
+  const place = at.screen === 'page' ? at.id : at.screen
+  const top = useRef<HTMLDivElement>(null)
+  const first = useRef(true)
+  useEffect(() => {
+    if (!first.current && document.activeElement === document.body) top.current?.focus()
+    first.current = false
+  }, [place])
+  return (
+    <>
+      <div ref={top} tabIndex={-1} />
+      <ScreenAt at={at} />
+    </>
+  )
+}
+
+function ScreenAt({ at }: { at: Route }) {
   switch (at.screen) {
     case 'list':
       return <ListScreen query={at.query} trash={at.trash} />

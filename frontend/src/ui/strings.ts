@@ -51,6 +51,7 @@ export const strings = {
     moveToTrash: 'Move to trash',
     putBack: 'Put back',
     drop: 'Drop the files to make pages of them',
+    stale: 'Not up to date',
     waiting: (n: number, title: string) => `${one(n, 'edit')} in “${title}” still on the way`,
   },
 

@@ -38,7 +38,9 @@ function clamp(value: number, low: number, high: number): number {
 /** Shows an element in the top layer, by `anchor`. */
 export function showBy(element: HTMLElement, anchor: DOMRect, align: Align): void {
   if (!element.matches(':popover-open')) element.showPopover()
-  const view = { width: document.documentElement.clientWidth, height: innerHeight }
+  // What an on-screen keyboard covers is no room.
+  const height = window.visualViewport?.height ?? innerHeight
+  const view = { width: document.documentElement.clientWidth, height }
   const { left, top } = place(anchor, element.getBoundingClientRect(), view, align)
   element.style.left = `${left}px`
   element.style.top = `${top}px`
@@ -46,8 +48,8 @@ export function showBy(element: HTMLElement, anchor: DOMRect, align: Align): voi
 
 /**
  * A box in the top layer (an element with `popover="manual"`) while the
- * component is there. `close` is called on Escape, on a press or focus
- * elsewhere, and when the window changes its size.
+ * component is there. `close` is called on Escape, and on a press or focus
+ * elsewhere.
  */
 export function useFloating(
   box: RefObject<HTMLElement | null>,
@@ -70,7 +72,10 @@ export function useFloating(
     }
     addEventListener('pointerdown', elsewhere, { capture: true, signal })
     addEventListener('focusin', elsewhere, { signal })
-    addEventListener('resize', () => close('elsewhere'), { signal })
+    // Also when a keyboard comes up for a field in the box itself.
+    const replace = () => showBy(element, anchor() ?? rect, align)
+    addEventListener('resize', replace, { signal })
+    window.visualViewport?.addEventListener('resize', replace, { signal })
     element.addEventListener(
       'keydown',
       event => {

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact'
-import { useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { type Align, useFloating } from './floating'
 import { Icon, type IconName } from './icons'
 import { Keys } from './tooltip'
@@ -102,19 +102,18 @@ function MenuList(props: {
 
   useFloating(
     ref,
-    () => {
-      const all = items()
-      const checked = all.find(item => item.getAttribute('aria-checked') === 'true')
-      // The box is shown right after this; only then can an item take the focus.
-      queueMicrotask(() =>
-        (checked ?? all.at(props.start === 'first' ? 0 : -1))?.focus({ preventScroll: true }),
-      )
-      return anchor?.getBoundingClientRect()
-    },
+    () => anchor?.getBoundingClientRect(),
     props.align,
     why => close(why === 'escape'),
     target => anchor?.contains(target) ?? false,
   )
+
+  useLayoutEffect(() => {
+    const all = items()
+    const checked = all.find(item => item.getAttribute('aria-checked') === 'true')
+    const first = checked ?? all.at(props.start === 'first' ? 0 : -1)
+    first?.focus({ preventScroll: true })
+  }, [])
 
   const onKeyDown = (event: KeyboardEvent) => {
     const all = items()

@@ -101,7 +101,7 @@ export function ListScreen({ query, trash }: ListView) {
 }
 
 function ListHeader() {
-  const { departures } = useServices()
+  const { departures, list } = useServices()
   const { identity, signOut } = useAccount()
   const onTheWay = departures.waiting.value[0]
   return (
@@ -109,6 +109,12 @@ function ListHeader() {
       <a href="/" class="home">
         <Wordmark />
       </a>
+      {list.error.value !== null && !!list.list.value?.rows.length && (
+        <span class="status care" role="status" data-tip={problemText(list.error.value)}>
+          <span class="dot" />
+          {strings.list.stale}
+        </span>
+      )}
       {onTheWay && (
         <a href={pageHref(onTheWay.id)} class="status care">
           <span class="dot" />
@@ -214,7 +220,7 @@ function Rows({ query, trash }: ListView) {
   const loaded = list.list.value
   const error = list.error.value
 
-  if (error && !loaded)
+  if (error && !loaded?.rows.length)
     return (
       <div class="empty" role="alert">
         <p>{problemText(error)}</p>

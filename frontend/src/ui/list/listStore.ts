@@ -112,6 +112,14 @@ export class ListStore {
     }
   }
 
+  /** Shows at once what the server has answered; its event follows. */
+  update(id: string, answer: Partial<PageRow>): void {
+    const list = this.list.value
+    if (!list) return
+    const rows = list.rows.map(row => (row.id === id ? { ...row, ...answer } : row))
+    this.list.value = { ...list, rows }
+  }
+
   /** Takes a row off at once; the server's word follows. */
   remove(id: string): void {
     const list = this.list.value

@@ -137,14 +137,14 @@ function When({ time }: { time: string }) {
 }
 
 function RenameDialog({ row, close }: { row: PageRow; close(): void }) {
-  const { api } = useServices()
+  const { api, list } = useServices()
   const field = useRef<HTMLInputElement>(null)
   const save = async (event: SubmitEvent) => {
     event.preventDefault()
     const title = field.current!.value.trim()
     if (title === row.title) return close()
     try {
-      await api.renamePage(row.id, title)
+      list.update(row.id, await api.renamePage(row.id, title))
       close()
     } catch (error) {
       toast(problemText(error), { tone: 'bad' })

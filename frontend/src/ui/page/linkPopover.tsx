@@ -1,4 +1,4 @@
-import { useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Editor } from '../../binding/editor'
 import { toLink } from '../../binding/format'
 import { useFloating } from '../controls/floating'
@@ -15,16 +15,15 @@ export function LinkPopover({ editor, close }: { editor: Editor; close(): void }
 
   useFloating(
     box,
-    () => {
-      queueMicrotask(() => field.current?.select())
-      return editor.selectionRect()
-    },
+    () => editor.selectionRect(),
     'center',
     why => {
       close()
       if (why === 'escape') editor.focus()
     },
   )
+
+  useLayoutEffect(() => field.current?.select(), [])
 
   const set = (href: string | null) => {
     close()

@@ -1,4 +1,4 @@
-import { useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Person } from '../../protocol/session'
 import { Avatar } from '../controls/avatar'
 import { useFloating } from '../controls/floating'
@@ -58,14 +58,12 @@ function PeopleList(props: {
   const ref = useRef<HTMLDivElement>(null)
   useFloating(
     ref,
-    () => {
-      queueMicrotask(() => ref.current?.focus())
-      return props.anchor?.getBoundingClientRect()
-    },
+    () => props.anchor?.getBoundingClientRect(),
     'end',
     why => props.close(why === 'escape'),
     target => props.anchor?.contains(target) ?? false,
   )
+  useLayoutEffect(() => ref.current?.focus(), [])
   return (
     <div
       ref={ref}
