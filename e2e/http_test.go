@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -239,6 +240,14 @@ func (a *answer) has(member string, want any) *answer {
 		a.tb.Fatalf("%s: %q is %s, want %s, in %s", a.what, member, got, text, short(a.body))
 	}
 	return a
+}
+
+func mustURL(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
 }
 
 func canonical(v any) string {

@@ -33,67 +33,103 @@ func TestKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader := follow(ctx, t, owner, page.ID)
-
-	acks := make(chan ack, 1<<10)
-	enough := make(chan struct{})
-	var writing sync.WaitGroup
-	all := make([]*writer, writers)
-	for i := range all {
-		w := newWriter(ctx, t, s.program(fmt.Sprintf("Writer %d", i+1)), page, seed+uint64(i)+1)
-		all[i] = w
-		writing.Go(func() { w.run(ctx, acks, enough) })
-	}
-	go func() { writing.Wait(); close(acks) }()
-
-	acked := map[string][]uint64{} // by client: the seqs of n 1, 2, …
-	count := func(a ack) {
-		if a.n != uint64(len(acked[a.client]))+1 {
-			t.Errorf("n %d of %s is acknowledged after n %d", a.n, a.client, len(acked[a.client]))
-		}
-		acked[a.client] = append(acked[a.client], a.seq)
-	}
+	crowd := newCrowd(ctx, t, s, page, seed, writers)
 	for range rounds {
-		for range least + r.IntN(most-least) {
-			a, ok := <-acks
-			if !ok {
-				t.Fatalf("the writers gave up (seed %d)", seed)
-			}
-			count(a)
-		}
+		crowd.wantAcks(least + r.IntN(most-least))
 		s.restart()
 	}
-	close(enough)
-	for a := range acks {
-		count(a)
-	}
-	if t.Failed() {
-		t.Fatalf("a writer failed (seed %d)", seed)
-	}
+	crowd.finish()
+}
 
-	log, text := readLog(ctx, t, owner, page.ID)
-	byClient := map[string]uint64{}
-	for i, c := range log {
-		if got := reader.next(); !sameJSON(canonical(got.Delta), canonical(c.Delta)) || got.Seq != c.Seq || got.Client != c.Client || got.N != c.N {
-			t.Fatalf("the reader's change %d is %v, the log's %v (seed %d)", i+1, got, c, seed)
-		}
-		if c.N != byClient[c.Client]+1 {
-			t.Fatalf("change %d is n %d of %s, after n %d (seed %d)", c.Seq, c.N, c.Client, byClient[c.Client], seed)
-		}
-		byClient[c.Client] = c.N
-		if seqs := acked[c.Client]; len(seqs) > 0 && (c.N > uint64(len(seqs)) || seqs[c.N-1] != c.Seq) {
-			t.Errorf("n %d of %s is change %d, acknowledged were %v (seed %d)", c.N, c.Client, c.Seq, seqs, seed)
-		}
+// A crowd is several writers of one page, and a reader.
+type crowd struct {
+	tb      testing.TB
+	ctx     context.Context
+	seed    uint64
+	c       *client.Client
+	page    string
+	reader  *follower
+	writers []*writer
+	acks    chan ack // closed when all writers have ended
+	enough  chan struct{}
+	acked   map[string][]uint64 // by client: the seqs of n 1, 2, …
+}
+
+func newCrowd(ctx context.Context, tb testing.TB, s *server, page client.Page, seed uint64, writers int) *crowd {
+	tb.Helper()
+	owner := s.program("Reader")
+	c := &crowd{
+		tb: tb, ctx: ctx, seed: seed, c: owner, page: page.ID, reader: follow(ctx, tb, owner, page.ID),
+		acks: make(chan ack, 1<<10), enough: make(chan struct{}), acked: map[string][]uint64{},
 	}
-	for id, seqs := range acked {
-		if byClient[id] != uint64(len(seqs)) {
-			t.Errorf("%d edits of %s are acknowledged, %d are in the log (seed %d)", len(seqs), id, byClient[id], seed)
-		}
+	var writing sync.WaitGroup
+	for i := range writers {
+		w := newWriter(ctx, tb, s.program(fmt.Sprintf("Writer %d", i+1)), page, seed+uint64(i)+1)
+		c.writers = append(c.writers, w)
+		writing.Go(func() { w.run(ctx, c.acks, c.enough) })
 	}
-	for _, w := range all {
+	go func() { writing.Wait(); close(c.acks) }()
+	return c
+}
+
+// wantAcks waits for so many more acknowledgements.
+func (c *crowd) wantAcks(count int) {
+	c.tb.Helper()
+	for range count {
+		a, ok := <-c.acks
+		if !ok {
+			c.tb.Fatalf("the writers gave up (seed %d)", c.seed)
+		}
+		c.count(a)
+	}
+}
+
+func (c *crowd) count(a ack) {
+	if a.n != uint64(len(c.acked[a.client]))+1 {
+		c.tb.Errorf("n %d of %s is acknowledged after n %d (seed %d)", a.n, a.client, len(c.acked[a.client]), c.seed)
+	}
+	c.acked[a.client] = append(c.acked[a.client], a.seq)
+}
+
+// finish lets the writers end, and fails unless what is acknowledged is in the
+// log, once, under its seq, and all have the same text.
+func (c *crowd) finish() {
+	c.tb.Helper()
+	close(c.enough)
+	for a := range c.acks {
+		c.count(a)
+	}
+	if c.tb.Failed() {
+		c.tb.Fatalf("a writer failed (seed %d)", c.seed)
+	}
+	log, text := readLog(c.ctx, c.tb, c.c, c.page)
+	c.wantLog(log)
+	for _, w := range c.writers {
 		w.catchUp(uint64(len(log)))
 		if got := w.shown.Delta(); !got.Equal(text) {
-			t.Errorf("%s ends with %s, want %s (seed %d)", w.id, short([]byte(canonical(got))), short([]byte(canonical(text))), seed)
+			c.tb.Errorf("%s ends with %s, want %s (seed %d)", w.id, short([]byte(canonical(got))), short([]byte(canonical(text))), c.seed)
+		}
+	}
+}
+
+func (c *crowd) wantLog(log []client.Change) {
+	c.tb.Helper()
+	last := map[string]uint64{} // by client: its newest n
+	for i, change := range log {
+		if got := c.reader.next(); got.Seq != change.Seq || got.Client != change.Client || got.N != change.N || !got.Delta.Equal(change.Delta) {
+			c.tb.Fatalf("the reader's change %d is %v, the log's %v (seed %d)", i+1, got, change, c.seed)
+		}
+		if change.N != last[change.Client]+1 {
+			c.tb.Fatalf("change %d is n %d of %s, after n %d (seed %d)", change.Seq, change.N, change.Client, last[change.Client], c.seed)
+		}
+		last[change.Client] = change.N
+		if seqs := c.acked[change.Client]; len(seqs) > 0 && (change.N > uint64(len(seqs)) || seqs[change.N-1] != change.Seq) {
+			c.tb.Errorf("n %d of %s is change %d, acknowledged were %v (seed %d)", change.N, change.Client, change.Seq, seqs, c.seed)
+		}
+	}
+	for id, seqs := range c.acked {
+		if last[id] != uint64(len(seqs)) {
+			c.tb.Errorf("%d edits of %s are acknowledged, %d are in the log (seed %d)", len(seqs), id, last[id], c.seed)
 		}
 	}
 }

@@ -92,7 +92,11 @@ func help(ctx context.Context, args []string, env environ) int {
 }
 
 func printVersion(_ context.Context, env environ, args []string) error {
-	if err := noArguments(env, "version", args); err != nil {
+	fs := flag.NewFlagSet("version", flag.ContinueOnError)
+	if err := parseFlags(env, fs, "", args); err != nil {
+		return err
+	}
+	if err := noArguments(env, "version", fs.Args()); err != nil {
 		return err
 	}
 	revision := ""

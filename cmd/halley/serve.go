@@ -132,19 +132,22 @@ func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string,
 	case err = <-failed:
 	}
 	logger.Info("draining")
-	return errors.Join(err, drain(w, servers))
+	drain(w, servers, logger)
+	return err
 }
 
 // drain answers what is in flight, sends readers away to come back, and ends.
-func drain(w *workspace, servers []*http.Server) error {
+// Whoever still holds a connection after all this time is cut off: a reader
+// that takes nothing is no failure of ours.
+func drain(w *workspace, servers []*http.Server, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	err := w.pages.Drain(ctx)
+	if err := w.pages.Drain(ctx); err != nil {
+		logger.Warn("readers are cut off", "error", err)
+	}
 	for _, srv := range servers {
-		if e := srv.Shutdown(ctx); e != nil {
-			// Whoever still holds a connection after all this is cut off.
-			err = errors.Join(err, srv.Close())
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close() // connections that are gone already
 		}
 	}
-	return err
 }

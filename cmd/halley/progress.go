@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// A progress shows how far a command has come, on a terminal only. The nil
+// progress shows nothing.
+type progress struct {
+	bar *progressbar.ProgressBar
+}
+
+func newProgress(stderr io.Writer, what string, total int) *progress {
+	f, ok := stderr.(*os.File)
+	if !ok || total < 2 || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return &progress{progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(stderr),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetRenderBlankState(true),
+	)}
+}
+
+// step counts one more as done. A terminal that takes no output is no reason
+// to stop working.
+func (p *progress) step() {
+	if p != nil {
+		_ = p.bar.Add(1)
+	}
+}
+
+// print writes a line in place of the bar, which then comes again below.
+func (p *progress) print(w io.Writer, line string) {
+	if p != nil {
+		_ = p.bar.Clear()
+	}
+	fmt.Fprintln(w, line)
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p != nil {
+		_ = p.bar.Clear()
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"halley/editor/client"
+)
+
+// A transfer is one file on its way in or out.
+type transfer struct {
+	name string
+	run  func(ctx context.Context) (done string, notes []client.Note, err error)
+}
+
+// transferAll runs one transfer after the other. One that fails is told of on
+// stderr and the others go on; what a format could not keep is told on stdout.
+// doing and done are words: "import", "imported".
+func transferAll(ctx context.Context, env environ, doing, done string, all []transfer) error {
+	bar := newProgress(env.stderr, doing, len(all))
+	defer bar.end()
+	finished, failed, last := 0, 0, ""
+	for _, t := range all {
+		what, notes, err := t.run(ctx)
+		if ctx.Err() != nil {
+			bar.end()
+			return fmt.Errorf("stopped: %d of %d %s", finished, len(all), done)
+		}
+		if err != nil {
+			failed++
+			bar.print(env.stderr, t.name+": "+err.Error())
+		} else {
+			finished, last = finished+1, what
+			tellNotes(env, bar, t.name, notes)
+		}
+		bar.step()
+	}
+	bar.end()
+	switch {
+	case finished == 1 && len(all) == 1:
+		fmt.Fprintf(env.stdout, "%s %s\n", done, last)
+	case finished > 0 || failed == 0:
+		fmt.Fprintf(env.stdout, "%s %d of %d\n", done, finished, len(all))
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d could not be %s", failed, len(all), done)
+	}
+	return nil
+}
+
+func tellNotes(env environ, bar *progress, name string, notes []client.Note) {
+	if len(notes) == 0 {
+		return
+	}
+	lines := []string{name + ":"}
+	for _, n := range notes {
+		lines = append(lines, "  "+noteLine(n))
+	}
+	bar.print(env.stdout, strings.Join(lines, "\n"))
+}
+
+// noteLine is one thing that could not be kept: "line 3: html, 2 times: …".
+func noteLine(n client.Note) string {
+	var s strings.Builder
+	if n.Where > 0 {
+		fmt.Fprintf(&s, "line %d: ", n.Where)
+	}
+	s.WriteString(n.What)
+	if n.Count > 1 {
+		fmt.Fprintf(&s, ", %d times", n.Count)
+	}
+	return s.String() + ": " + n.Note
+}
+
+// importFiles makes pages of files, and of all files in folders.
+func importFiles(ctx context.Context, env environ, args []string) (err error) {
+	var t target
+	flags := flag.NewFlagSet("import", flag.ContinueOnError)
+	t.flags(flags)
+	if err := parseFlags(env, flags, "FILE|FOLDER…", args); err != nil {
+		return err
+	}
+	if flags.NArg() == 0 {
+		fmt.Fprintln(env.stderr, "halley import: which files or folders? `halley help import` says more")
+		return errUsage
+	}
+	if err := areThere(flags.Args()); err != nil {
+		return err // before a mistyped name makes a workspace
+	}
+	w, err := t.reach(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.release()) }()
+	formats, err := w.Formats(ctx)
+	if err != nil {
+		return err
+	}
+	files, err := gatherFiles(flags.Args(), formats)
+	if err != nil {
+		return err
+	}
+	all := make([]transfer, len(files))
+	for i, file := range files {
+		all[i] = transfer{file, func(ctx context.Context) (string, []client.Note, error) { return importFile(ctx, w, file) }}
+	}
+	return transferAll(ctx, env, "import", "imported", all)
+}
+
+func areThere(names []string) error {
+	for _, name := range names {
+		if _, err := os.Stat(name); err != nil {
+			return plainPathError(err)
+		}
+	}
+	return nil
+}
+
+// gatherFiles lists the files that are named, and those below the folders that
+// are named: whose extension is one of the formats', and not hidden.
+func gatherFiles(names []string, formats []client.Format) ([]string, error) {
+	var files []string
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, plainPathError(err)
+		}
+		if !info.IsDir() {
+			files = append(files, name)
+			continue
+		}
+		below, err := filesBelow(name, formats)
+		if err != nil {
+			return nil, plainPathError(err)
+		}
+		if len(below) == 0 {
+			return nil, fmt.Errorf("the folder %s holds no file that can be imported (%s)", name, extensions(formats))
+		}
+		files = append(files, below...)
+	}
+	return files, nil
+}
+
+func filesBelow(root string, formats []client.Format) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		hidden := path != root && strings.HasPrefix(d.Name(), ".")
+		switch {
+		case err != nil:
+			return err
+		case hidden && d.IsDir():
+			return fs.SkipDir
+		case hidden || d.IsDir() || !isFormat(filepath.Ext(path), formats):
+			return nil
+		}
+		files = append(files, path)
+		return nil
+	})
+	return files, err
+}
+
+func isFormat(ext string, formats []client.Format) bool {
+	return slices.ContainsFunc(formats, func(f client.Format) bool {
+		return f.Import && slices.Contains(f.Extensions, strings.ToLower(ext))
+	})
+}
+
+func extensions(formats []client.Format) string {
+	var all []string
+	for _, f := range formats {
+		all = append(all, f.Extensions...)
+	}
+	return strings.Join(all, " ")
+}
+
+// importFile makes a page of one file. A key makes it safe to send again; it
+// is new for each run, since a file that is imported twice is two pages.
+func importFile(ctx context.Context, w *reached, file string) (string, []client.Note, error) {
+	data, err := readFile(file)
+	if err != nil {
+		return "", nil, err
+	}
+	page, err := w.Import(ctx, filepath.Base(file), data, client.NewID())
+	if err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("%s as page %s", file, page.ID), page.Notes, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, plainPathError(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("this is no file")
+	case info.Size() > client.MaxFileBytes:
+		return nil, fmt.Errorf("this file has %d MiB; at most %d are taken", info.Size()>>20, client.MaxFileBytes>>20)
+	}
+	data, err := os.ReadFile(name)
+	return data, plainPathError(err)
+}
+
+// plainPathError names the path and what is wrong, without the system call.
+func plainPathError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Path, path.Err)
+	}
+	return err
+}
