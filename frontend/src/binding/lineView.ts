@@ -21,11 +21,16 @@ export class LineView implements NodeView {
     this.contentDOM = contentDOM
   }
 
+  /** The editor also asks this of lines that it then draws anew: what is refused must leave no trace. */
   update(node: Node): boolean {
     if (node.type !== this.#node.type) return false
-    const same = sameFormat(node.attrs.format, this.#node.attrs.format)
+    if (!sameFormat(node.attrs.format, this.#node.attrs.format)) {
+      const { dom } = draw(node)
+      if (!isAlike(dom, this.dom, this.contentDOM)) return false
+      copyAttributes(dom, this.dom, this.contentDOM)
+    }
     this.#node = node
-    return same || copyAttributes(draw(node).dom, this.dom, this.contentDOM)
+    return true
   }
 
   ignoreMutation(mutation: ViewMutationRecord): boolean {
@@ -38,16 +43,24 @@ function draw(node: Node): { dom: HTMLElement; contentDOM: HTMLElement } {
   return { dom: dom as HTMLElement, contentDOM: contentDOM! }
 }
 
-/** Makes the attributes of one tree those of another; false where the trees are not alike. */
-function copyAttributes(from: Element, to: Element, content: Element): boolean {
-  if (from.tagName !== to.tagName) return false
+/** Whether two trees have the same elements, what is in `content` aside. */
+function isAlike(a: Element, b: Element, content: Element): boolean {
+  if (a.tagName !== b.tagName) return false
+  if (b === content) return a.childElementCount === 0
+  if (a.childElementCount !== b.childElementCount) return false
+  return Array.from(a.children).every((child, i) => isAlike(child, b.children[i]!, content))
+}
+
+/** Makes the attributes of one tree those of another that is alike. */
+function copyAttributes(from: Element, to: Element, content: Element): void {
   for (const name of to.getAttributeNames()) if (!from.hasAttribute(name)) to.removeAttribute(name)
   for (const name of from.getAttributeNames()) {
     if (to.getAttribute(name) !== from.getAttribute(name)) to.setAttribute(name, from.getAttribute(name)!)
   }
-  if (to === content) return from.childElementCount === 0
-  if (from.childElementCount !== to.childElementCount) return false
-  return Array.from(from.children).every((child, i) => copyAttributes(child, to.children[i]!, content))
+  if (to === content) return
+  Array.from(from.children).forEach((child, i) => {
+    copyAttributes(child, to.children[i]!, content)
+  })
 }
 
 /** Tells each list item's place in its list. The blocks of a document are the children of its element. */
