@@ -116,15 +116,15 @@ func (k *keeper) mustGo(i int, c chunk, owner []int) bool {
 		return true
 	}
 	first, _ := styleOf(c.lines[0].attrs)
+	before := style{}
 	if start > 0 {
-		before, _ := styleOf(k.lines[start-1].attrs)
+		before, _ = styleOf(k.lines[start-1].attrs)
 		if owner[start-1] == unmatched && before.joins(first) {
 			return true
 		}
-		if first.ordered() && !c.list.begins && !before.ordered() && before.indent == 0 {
-			return true // it would begin a list with its old number
-		}
-	} else if first.ordered() && !c.list.begins {
+	}
+	// It would begin a list with its old number.
+	if c.list != nil && c.list.ordered() && !c.list.begins && !before.ordered() && before.indent == 0 {
 		return true
 	}
 	if end < len(k.lines) && owner[end] == unmatched {
