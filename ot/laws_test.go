@@ -42,7 +42,7 @@ func TestLawsOnFreeDeltas(t *testing.T) {
 
 func checkLaws(t *testing.T, random func(*rand.Rand) (content, a, b, c ot.Delta)) {
 	t.Parallel()
-	for seed := *firstSeed; seed < *firstSeed+seeds(3000); seed++ {
+	for seed := *firstSeed; seed < *firstSeed+seeds(2000); seed++ {
 		content, a, b, c := random(ottest.Rand(seed))
 		if err := ottest.Laws(content, a, b, c); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

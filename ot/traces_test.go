@@ -2,6 +2,7 @@ package ot_test
 
 import (
 	"encoding/json"
+	"sync"
 	"testing"
 
 	"halley/ot"
@@ -47,8 +48,14 @@ func (t *txn) change() ot.Delta {
 	return d
 }
 
+// traces are those read already, by name: decoding costs more than a replay.
+var traces sync.Map
+
 func readTrace(tb testing.TB, name string) *trace {
 	tb.Helper()
+	if t, ok := traces.Load(name); ok {
+		return t.(*trace)
+	}
 	var t trace
 	if err := json.NewDecoder(openData(tb, "editing-traces/"+name+".json.gz")).Decode(&t); err != nil {
 		tb.Fatal(err)
@@ -56,6 +63,7 @@ func readTrace(tb testing.TB, name string) *trace {
 	if t.StartContent != "" {
 		tb.Fatalf("trace %s does not start empty", name)
 	}
+	traces.Store(name, &t)
 	return &t
 }
 
@@ -86,7 +94,7 @@ func TestSequentialTraces(t *testing.T) {
 // TestTraceByCompose replays the beginnings of traces by Compose, to which each
 // edit costs a copy, and so stands for all of them.
 func TestTraceByCompose(t *testing.T) {
-	const edits = 2000
+	const edits = 1000
 	for _, name := range sequentialTraces {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
