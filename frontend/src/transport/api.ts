@@ -69,6 +69,8 @@ export interface ListListener {
   /** The line is open; whatever changed before this must be read again. */
   open(): void
   change(event: ListEvent): void
+  /** The line broke, or a try to open it again failed. */
+  lost(): void
   signedOut(): void
 }
 
@@ -172,6 +174,7 @@ export class Api {
       })
       // A lost line comes back by itself, a refused one does not.
       line.addEventListener('error', () => {
+        listener.lost()
         if (line?.readyState === EventSource.CLOSED) reopenIn(RETRY_MS)
       })
     }

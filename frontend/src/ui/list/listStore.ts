@@ -66,13 +66,11 @@ export class ListStore {
     this.#api = api
   }
 
-  /** Turns to another view; the old rows go at once where they mean something else. */
+  /** Shows a view; the old rows go at once where they mean something else. */
   show(view: ListView): void {
-    const { query, trash } = this.#view
-    const same = query === view.query && trash === view.trash
-    if (trash !== view.trash) this.list.value = null
+    if (view.trash !== this.#view.trash) this.list.value = null
     this.#view = view
-    if (!same || this.list.value === null) void this.refresh()
+    void this.refresh()
   }
 
   /** Forgets everything, as at sign-out. */
@@ -147,6 +145,8 @@ export class ListStore {
   readonly #listener = {
     // What changed before the line was open is on no line: read it.
     open: () => void this.refresh(),
+    // Whether the server is away, too, is found out by reading.
+    lost: () => void this.refresh(),
     change: (event: ListEvent) => this.#change(event),
     signedOut: () => this.onSignedOut(),
   }
