@@ -26,6 +26,20 @@ var binary = os.Getenv("HALLEY_BIN")
 // soak is whether the long forms of tests are asked for.
 var soak = os.Getenv("HALLEY_SOAK") == "1"
 
+// lookAtSources has `go test` know that the results depend on the server's
+// code, which it does not see being built: it remembers each file of the
+// module that a test looks at, and runs the test again when one has changed.
+func lookAtSources() {
+	for _, dir := range []string{"cmd", "editor", "frontend/dist", "ot", "push", "storage"} {
+		// What cannot be looked at does not build either.
+		_ = filepath.WalkDir(filepath.Join("..", dir), func(path string, _ os.DirEntry, _ error) error {
+			_, _ = os.Stat(path)
+			return nil
+		})
+	}
+	_, _ = os.Stat("../go.mod")
+}
+
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
@@ -35,8 +49,10 @@ func buildAndRun(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		_, _ = os.Stat(binary) // see lookAtSources
 		return m.Run()
 	}
+	lookAtSources()
 	dir, err := os.MkdirTemp("", "halley-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"halley/storage/bolt"
+)
+
+// A heard is what a command said, and how it ended.
+type heard struct {
+	status         int
+	stdout, stderr string
+}
+
+// halley runs a command with an environment of its own: "NAME=value".
+func halley(ctx context.Context, stdout io.Writer, variables []string, args ...string) heard {
+	var out, errs bytes.Buffer
+	env := environ{
+		lookup: func(name string) (string, bool) {
+			for _, v := range variables {
+				if value, ok := strings.CutPrefix(v, name+"="); ok {
+					return value, true
+				}
+			}
+			return "", false
+		},
+		stdin: strings.NewReader(""), stdout: io.MultiWriter(&out, stdout), stderr: &errs,
+	}
+	return heard{run(ctx, args, env), out.String(), errs.String()}
+}
+
+// wantOneLine fails unless a command ended with status and one line that names
+// what is wrong.
+func (h heard) wantOneLine(t *testing.T, status int, what string) {
+	t.Helper()
+	if h.status != status || strings.Count(h.stderr, "\n") != 1 || !strings.Contains(h.stderr, what) {
+		t.Errorf("ended with %d and said %q, want %d and one line about %q", h.status, h.stderr, status, what)
+	}
+}
+
+func serveArgs(dir string) []string {
+	return []string{"serve", "--listen", "127.0.0.1:0", "--data", dir}
+}
+
+// A firstLine closes once somebody has written a line.
+type firstLine struct {
+	once sync.Once
+	seen chan struct{}
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	f.once.Do(func() { close(f.seen) })
+	return len(p), nil
+}
+
+// TestServe: a server is ready when it says so, and drains when it is told to.
+func TestServe(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	ready := &firstLine{seen: make(chan struct{})}
+	go func() {
+		<-ready.seen
+		stop()
+	}()
+	dir := filepath.Join(t.TempDir(), "made")
+	h := halley(ctx, ready, []string{"HALLEY_DATA=" + dir}, "serve", "--listen", "127.0.0.1:0")
+	if h.status != 0 || !strings.HasPrefix(h.stdout, "listening on http://127.0.0.1:") || strings.Count(h.stdout, "\n") != 1 {
+		t.Errorf("ended with %d: %s%s", h.status, h.stdout, h.stderr)
+	}
+	if !hasStore(dir) {
+		t.Error("HALLEY_DATA names the folder, and there is no store in it")
+	}
+}
+
+func TestNewerStore(t *testing.T) {
+	dir := t.TempDir()
+	s, err := bolt.Open(dir, bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(filepath.Join(dir, bolt.FileName), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte("99")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{serveArgs(dir), {"export", "--data", dir}, {"import", "--data", dir, t.TempDir()}} {
+		halley(t.Context(), io.Discard, nil, args...).wantOneLine(t, 1, "newer Halley")
+	}
+}
+
+func TestUnwritableFolder(t *testing.T) {
+	dir := t.TempDir()
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(dir, 0o500); err != nil {
+			t.Fatal(err)
+		}
+	} else if dir = "/sys/kernel"; runtime.GOOS != "linux" {
+		t.Skip("there is no folder here that root cannot write to")
+	}
+	halley(t.Context(), io.Discard, nil, serveArgs(dir)...).wantOneLine(t, 1, "cannot be written")
+	halley(t.Context(), io.Discard, nil, serveArgs(filepath.Join(dir, "below"))...).wantOneLine(t, 1, "cannot be made")
+}
+
+func TestSafeName(t *testing.T) {
+	for title, want := range map[string]string{
+		"":                       "Untitled",
+		" . ":                    "Untitled",
+		"A plan":                 "A plan",
+		"a/b\\c":                 "a-b-c",
+		"..":                     "Untitled",
+		"../etc/passwd":          "-etc-passwd",
+		"Ünïcödé 😀":              "Ünïcödé 😀",
+		"nul":                    "_nul",
+		"NUL .txt":               "_NUL .txt",
+		"Lpt¹":                   "_Lpt¹",
+		"COM10":                  "COM10",
+		"console":                "console",
+		"why?":                   "why-",
+		"tab\there":              "tab-here",
+		strings.Repeat("ü", 150): strings.Repeat("ü", 100),
+	} {
+		if got := safeName(title); got != want {
+			t.Errorf("safeName(%q) = %q, want %q", title, got, want)
+		}
+	}
+	names := fileNames{}
+	for _, c := range []struct{ title, want string }{
+		{"Plan", "Plan.md"}, {"plan", "plan (2).md"}, {"Plan (2)", "Plan (2) (2).md"}, {"PLAN", "PLAN (3).md"},
+	} {
+		if got := names.next(c.title, ".md"); got != c.want {
+			t.Errorf("the file of %q is %q, want %q", c.title, got, c.want)
+		}
+	}
+}
