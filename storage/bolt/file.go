@@ -117,7 +117,7 @@ func mapSizes() []int {
 	if bits.UintSize < 64 || runtime.GOOS == "windows" {
 		return []int{0}
 	}
-	const gib = 1 << 30
+	gib := 1 << 30 // a variable, since 64 of them are no constant of 32 bits
 	return []int{64 * gib, 16 * gib, 4 * gib, gib, gib / 8, 0}
 }
 
