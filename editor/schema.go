@@ -21,6 +21,10 @@ const (
 	maxLinkChars  = 2048
 	maxLabelChars = 1024
 	maxTeXChars   = 16 << 10
+
+	// maxAttributes bounds one op of an edit. A run may gather more over time:
+	// each comment on it is one.
+	maxAttributes = 64
 )
 
 // A check returns what a value must be where it is not, and "" where it is.
@@ -116,6 +120,9 @@ func (s Schema) CheckOp(op ot.Op) error {
 		if err := s.CheckEmbed(op.Embed); err != nil {
 			return err
 		}
+	}
+	if n := len(op.Attributes); n > maxAttributes {
+		return fmt.Errorf("%d attributes on one operation; at most %d are allowed", n, maxAttributes)
 	}
 	for _, a := range op.Attributes {
 		if op.Retain > 0 && a.Value == ot.Null {
