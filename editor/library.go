@@ -65,17 +65,19 @@ func (ps *Pages) Create(ctx context.Context, p Principal, in NewPage) (Page, err
 	return ps.page(ctx, p, set)
 }
 
-// newID is at least 128 random bits; under a key, ones that only this store
-// can make of it.
+// newID is 127 random bits; under a key, ones that only this store can make of
+// it.
 func (ps *Pages) newID(p Principal, key string) PageID {
+	raw := make([]byte, 16)
 	if key == "" {
-		raw := make([]byte, 16)
 		rand.Read(raw)
-		return PageID(base64.RawURLEncoding.EncodeToString(raw))
+	} else {
+		mac := hmac.New(sha256.New, ps.secret)
+		fmt.Fprintf(mac, "%s\x00%s", p.ID, key)
+		copy(raw, mac.Sum(nil))
 	}
-	mac := hmac.New(sha256.New, ps.secret)
-	fmt.Fprintf(mac, "%s\x00%s", p.ID, key)
-	return PageID(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16]))
+	raw[0] &= 0x7f // it begins with a letter: a command line takes "-" for a flag
+	return PageID(base64.RawURLEncoding.EncodeToString(raw))
 }
 
 // writeFirst commits a new page's content before its settings make it visible.
