@@ -79,12 +79,25 @@ export class HttpTransport implements Transport {
   }
 
   follow(page: string, where: () => Position, listener: LineListener): Line {
-    return new SseLine(page, where, listener, {
+    const line = new SseLine(page, where, listener, {
       clock: this.#clock,
       random: this.#random,
       fetch: this.#fetch,
       problemOf,
     })
+    // A page that is left lives on in the back/forward cache, and its line would
+    // hold one of the few connections that all pages of this host share.
+    const stop = new AbortController()
+    addEventListener('pagehide', () => line.pause(), { signal: stop.signal })
+    addEventListener('pageshow', ({ persisted }) => persisted && line.restart(), { signal: stop.signal })
+    return {
+      restart: () => line.restart(),
+      hurry: () => line.hurry(),
+      close() {
+        stop.abort()
+        line.close()
+      },
+    }
   }
 
   async #call<T>(

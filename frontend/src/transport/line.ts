@@ -52,6 +52,11 @@ export class SseLine implements Line {
     if (!this.#closed) this.#reopenIn(0)
   }
 
+  /** Drops the connection until `restart`. */
+  pause(): void {
+    this.#drop()
+  }
+
   hurry(): void {
     if (this.#cancelRetry) this.restart()
   }
