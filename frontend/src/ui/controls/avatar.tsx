@@ -23,15 +23,14 @@ export function inkOn(color: string): string {
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000' : '#fff'
 }
 
-/** A person as a small disc. Its name is said elsewhere. */
-export function Avatar({ name, color, faint }: { name: string; color: string; faint?: boolean }) {
+/** A person as a small disc, a ring while they are away. Its name is said elsewhere. */
+export function Avatar({ name, color, away }: { name: string; color: string; away?: boolean }) {
   return (
     <span
-      class={faint ? 'avatar faint' : 'avatar'}
-      style={{ background: color, color: inkOn(color) }}
-      aria-hidden="true"
-    >
-      {initials(name) || '?'}
-    </span>
+      class={away ? 'avatar away' : 'avatar'}
+      style={{ '--person': color, '--person-ink': inkOn(color) }}
+      // By style, because letters in the text would count as a part of the button's name.
+      data-initials={initials(name) || '?'}
+    />
   )
 }

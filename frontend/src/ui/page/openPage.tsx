@@ -66,29 +66,31 @@ export function OpenPage({ session, reload }: { session: PageSession; reload(): 
   return (
     <div class={mayEdit ? 'page-screen' : 'page-screen reading'}>
       <PageHeader session={session} mayEdit={mayEdit} showShortcuts={() => (shortcuts.value = true)} />
-      {mayEdit && <Toolbar editor={editor.current} askForLink={askForLink} />}
-      <main class="paper">
-        {status.tag === 'ended' && (
-          <Ended id={session.id} title={title} status={status} editor={editor.current} reload={reload} />
-        )}
-        {!mayEdit && status.tag !== 'ended' && <p class="read-only">{strings.page.readOnly}</p>}
-        <Title
-          title={title}
-          readOnly={!mayEdit}
-          focusFirst={isFresh()}
-          save={next => session.setTitle(next)}
-          leave={() => editor.current?.focus()}
-        />
-        <div ref={place} class="surface" />
-        {/* A press on the empty space below the text goes to its end. */}
-        {/* biome-ignore lint/a11y/noStaticElementInteractions: the text itself is there for the keyboard */}
-        <div
-          class="below"
-          onMouseDown={event => {
-            event.preventDefault()
-            editor.current?.focus()
-          }}
-        />
+      <main>
+        {mayEdit && <Toolbar editor={editor.current} askForLink={askForLink} />}
+        <div class="paper">
+          {status.tag === 'ended' && (
+            <Ended id={session.id} title={title} status={status} editor={editor.current} reload={reload} />
+          )}
+          {!mayEdit && status.tag !== 'ended' && <p class="read-only">{strings.page.readOnly}</p>}
+          <Title
+            title={title}
+            readOnly={!mayEdit}
+            focusFirst={isFresh()}
+            save={next => session.setTitle(next)}
+            leave={() => editor.current?.focus()}
+          />
+          <div ref={place} class="surface" />
+          {/* A press on the empty space below the text goes to its end. */}
+          {/* biome-ignore lint/a11y/noStaticElementInteractions: the text itself is there for the keyboard */}
+          <div
+            class="below"
+            onMouseDown={event => {
+              event.preventDefault()
+              editor.current?.focus()
+            }}
+          />
+        </div>
       </main>
       {linking.value && editor.current && (
         <LinkPopover editor={editor.current} close={() => (linking.value = false)} />

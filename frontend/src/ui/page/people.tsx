@@ -28,7 +28,7 @@ export function People({ people, count }: { people: readonly Person[]; count: nu
         onClick={() => setOpen(!open)}
       >
         {ordered.slice(0, FACES).map(person => (
-          <Avatar key={person.user} name={person.name} color={person.color} faint={isAbsent(person)} />
+          <Avatar key={person.user} name={person.name} color={person.color} away={isAway(person)} />
         ))}
         {hidden > 0 && <span class="avatar rest">+{hidden}</span>}
       </button>
@@ -76,7 +76,7 @@ function PeopleList(props: {
       <ul>
         {props.people.map(person => (
           <li key={person.user}>
-            <Avatar name={person.name} color={person.color} faint={isAbsent(person)} />
+            <Avatar name={person.name} color={person.color} away={isAway(person)} />
             <span class="person-name">
               {person.name}
               {person.self && <span class="faint-text"> ({strings.people.you})</span>}
@@ -90,6 +90,6 @@ function PeopleList(props: {
   )
 }
 
-function isAbsent({ state }: Person): boolean {
+function isAway({ state }: Person): boolean {
   return state === 'away' || state === 'idle' || state === 'reconnecting'
 }
