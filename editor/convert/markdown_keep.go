@@ -231,16 +231,16 @@ func (k *keeper) render(start, end int) {
 	}
 	lines := k.lines[start:end]
 	blocks := outline(lines)
-	form, look := k.formFor(blocks, end)
+	form := k.formFor(blocks, end)
 	k.w.first = start
 	text := strings.Join(k.w.blocks(blocks, 0, form), "\n") + "\n"
 	p := part{text: strings.ReplaceAll(text, "\n", k.eol), chunk: unmatched}
 	p.lines = flatten(parseMarkdown(text, newBuilder(k.w.schema)).chunks)
 	if first := blocks[0].style; first.kind == listItem {
-		p.opens = look.of(first)
+		p.opens = form.look(first)
 	}
 	if last := blocks[len(blocks)-1].style; last.kind == listItem {
-		p.shuts = look.of(last)
+		p.shuts = form.look(last)
 	}
 	k.parts = append(k.parts, p)
 }
@@ -253,20 +253,18 @@ func flatten(chunks []chunk) []line {
 	return lines
 }
 
-// A formLook says how a rendered list looks, numbered or not.
-type formLook struct{ form listForm }
-
-func (f formLook) of(s style) *listLook {
-	marker := f.form.bullet
+// look returns how a list that goes on with a line of style s looks in form f.
+func (f listForm) look(s style) *listLook {
+	marker := f.bullet
 	if s.ordered() {
-		marker = f.form.point
+		marker = f.point
 	}
-	return &listLook{marker: marker, loose: f.form.loose}
+	return &listLook{marker: marker, loose: f.loose}
 }
 
 // formFor returns the form of lists in blocks, which end at line end of the
 // page: that of the list they go on, else of the one that goes on them.
-func (k *keeper) formFor(blocks []block, end int) (listForm, formLook) {
+func (k *keeper) formFor(blocks []block, end int) listForm {
 	form := canonicalList
 	if next, ok := k.copied[end]; ok && k.chunks[next].list.goesWith(blocks[len(blocks)-1].style) {
 		form.take(k.chunks[next].list)
@@ -279,7 +277,7 @@ func (k *keeper) formFor(blocks []block, end int) (listForm, formLook) {
 			form.number = number + 1
 		}
 	}
-	return form, formLook{form}
+	return form
 }
 
 // goesWith reports whether a line of style s may be an item of the list.

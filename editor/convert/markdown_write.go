@@ -72,7 +72,9 @@ func (w *markdownWriter) blocks(blocks []block, depth int, form listForm) []stri
 		}
 		w.noteBlock(b)
 		if b.style.kind == listItem {
-			out = append(out, w.item(b, depth, form, number)...)
+			// A bare marker at the end of a nested list would end the lists around.
+			bare := depth == 0 || i+1 < len(blocks) && listGoesOn(b, blocks[i+1])
+			out = append(out, w.item(b, depth, form, number, bare)...)
 			number++
 		} else {
 			out = append(out, w.block(b)...)
@@ -118,8 +120,9 @@ func (w *markdownWriter) noteBlock(b block) {
 	}
 }
 
-// item writes a list item and what is nested in it.
-func (w *markdownWriter) item(b block, depth int, form listForm, number int) []string {
+// item writes a list item and what is nested in it. An empty item may be
+// nothing but its marker if bare.
+func (w *markdownWriter) item(b block, depth int, form listForm, number int, bare bool) []string {
 	marker := string(form.bullet)
 	task := ""
 	switch {
@@ -132,7 +135,7 @@ func (w *markdownWriter) item(b block, depth int, form listForm, number int) []s
 	}
 	text := w.inline(b.lines[0].ops, inItem, b.first)
 	nested := w.blocks(b.children, depth+1, canonicalList)
-	if text == "" && (task != "" || len(b.children) > 0 && !form.holdsEmpty(b)) {
+	if text == "" && (!bare || task != "" || len(b.children) > 0 && !form.holdsEmpty(b)) {
 		text = "<br>"
 	}
 	out := []string{strings.TrimRight(marker+" "+task+text, " ")}
