@@ -60,8 +60,7 @@ export function toHtml(content: Delta): string {
     if (kind === 'list' || kind === 'code-block') while (lines[end]?.kind.kind === kind) end++
     const run = lines.slice(i, end)
     if (kind === 'list') html += listHtml(run)
-    else if (kind === 'code-block')
-      html += `<pre><code>${run.map(line => inlineHtml(line.inserts)).join('\n')}</code></pre>`
+    else if (kind === 'code-block') html += codeHtml(run)
     else html += lineHtml(run[0]!)
     i = end
   }
@@ -73,6 +72,11 @@ function lineHtml({ inserts, kind }: CopiedLine): string {
   if (html === '<hr>') return html
   if (kind.kind === 'header') return `<h${kind.level}>${html}</h${kind.level}>`
   return kind.kind === 'blockquote' ? `<blockquote><p>${html}</p></blockquote>` : `<p>${html}</p>`
+}
+
+/** A newline ends code in HTML, as it ends any line. */
+function codeHtml(lines: readonly CopiedLine[]): string {
+  return `<pre><code>${lines.map(line => `${inlineHtml(line.inserts)}\n`).join('')}</code></pre>`
 }
 
 function listHtml(lines: readonly CopiedLine[]): string {
