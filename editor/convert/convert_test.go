@@ -339,7 +339,7 @@ func sayableLine(l line, lost map[string]bool, moveMarks bool) string {
 
 func TestHTMLKeepsWhatTheNotesDoNotList(t *testing.T) {
 	f := mustFormat(t, "html")
-	for seed := range rounds(600) {
+	for seed := range rounds(300) {
 		p := newPageMaker(seed)
 		content := p.content(1 + p.IntN(8))
 		data, ns := mustWrite(t, f, content, nil)
@@ -354,7 +354,7 @@ func TestHTMLKeepsWhatTheNotesDoNotList(t *testing.T) {
 
 func TestMarkdownKeepsWhatTheNotesDoNotList(t *testing.T) {
 	f := mustFormat(t, "md")
-	for seed := range rounds(600) {
+	for seed := range rounds(300) {
 		p := newPageMaker(seed)
 		p.embeds = seed%4 == 0
 		content := p.content(1 + p.IntN(8))

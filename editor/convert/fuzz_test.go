@@ -87,10 +87,13 @@ func FuzzHTML(f *testing.F) {
 	})
 }
 
-// What is nested or repeated without end costs no more than its size: each of
-// these takes milliseconds where the work is linear, minutes where it is not.
+// What is nested or repeated without end costs no more than its size: all of
+// this takes seconds where the work is linear, and hours where it is not.
 func TestHostileFilesAreReadInLinearTime(t *testing.T) {
-	const n = 100_000
+	n := 20_000
+	if os.Getenv("HALLEY_SOAK") == "1" {
+		n = 400_000
+	}
 	files := map[string]string{
 		"quotes":       strings.Repeat("> ", n),
 		"quote lines":  strings.Repeat(strings.Repeat(">", 60)+" a\nlazy\n", n/60),
@@ -128,12 +131,9 @@ func TestHostileFilesAreReadInLinearTime(t *testing.T) {
 			start := time.Now()
 			doc := mustRead(t, f, []byte(text))
 			checkContent(t, doc.Content)
-			read := time.Since(start)
 			out, _ := mustWrite(t, f, doc.Content, &Source{format, []byte(text)})
 			mustRead(t, f, out)
-			if total := time.Since(start); total > 2*time.Second {
-				t.Logf("slow: %s as %s: read %v, all %v", name, format, read, total)
-			}
+			t.Logf("%s as %s: %v", name, format, time.Since(start).Round(time.Millisecond))
 		}
 	}
 }

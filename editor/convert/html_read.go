@@ -516,7 +516,7 @@ func (r *htmlReader) text(s string) {
 	case c.skip:
 	case c.preserve:
 		r.preserved(s, c)
-	default:
+	case s != "":
 		r.collapsed(s, c)
 	}
 }
@@ -542,25 +542,22 @@ func (r *htmlReader) preserved(s string, c *context) {
 	}
 }
 
-const htmlSpace = " \t\n\f\r"
+func isHTMLSpace(c rune) bool { return strings.ContainsRune(" \t\n\f\r", c) }
 
 // collapsed adds text with each run of white space as one space, none at the
 // start and end of a line.
 func (r *htmlReader) collapsed(s string, c *context) {
-	for s != "" {
-		word := strings.TrimLeft(s, htmlSpace)
-		if len(word) < len(s) && !r.space && !r.empty {
-			r.space, r.spaceMarks = true, c.marks
-		}
-		end := strings.IndexAny(word, htmlSpace)
-		if end < 0 {
-			end = len(word)
-		}
-		if end > 0 {
-			r.inline()
-			r.b.text(word[:end], r.b.attributes(c.marks))
-		}
-		s = word[end:]
+	words := strings.Join(strings.FieldsFunc(s, isHTMLSpace), " ")
+	if isHTMLSpace(rune(s[0])) && !r.space && !r.empty {
+		r.space, r.spaceMarks = true, c.marks
+	}
+	if words == "" {
+		return
+	}
+	r.inline()
+	r.b.text(words, r.b.attributes(c.marks))
+	if isHTMLSpace(rune(s[len(s)-1])) {
+		r.space, r.spaceMarks = true, c.marks
 	}
 }
 
