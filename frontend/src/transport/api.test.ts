@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Problem } from '../protocol/wire'
-import { Api, fileNameOf, newKey, notesOf } from './api'
+import { Api, fileNameOf, notesOf } from './api'
 
 interface Sent {
   path: string
@@ -125,9 +125,4 @@ test('notes that cannot be read are none', () => {
   expect(notesOf('%7Bbroken')).toEqual([])
   expect(notesOf('%ff')).toEqual([])
   expect(notesOf(encodeURIComponent('{"a":1}'))).toEqual([])
-})
-
-test('keys have the form of an Idempotency-Key and differ', () => {
-  expect(newKey()).toMatch(/^[A-Za-z0-9_-]{8,64}$/)
-  expect(newKey()).not.toBe(newKey())
 })

@@ -231,12 +231,6 @@ export async function problemOf(response: Response): Promise<Problem> {
   )
 }
 
-/** A random key in the form that Idempotency-Key takes. */
-export function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
-}
-
 /** The file's name in a Content-Disposition header (RFC 6266). */
 export function fileNameOf(header: string | null): string | null {
   if (!header) return null

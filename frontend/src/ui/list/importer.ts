@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals'
-import { type Api, type Format, type Note, newKey, type PageRow } from '../../transport/api'
+import type { Api, Format, Note, PageRow } from '../../transport/api'
+import { newKey } from '../idempotencyKey'
 import { problemText } from '../problemText'
 import { strings } from '../strings'
 

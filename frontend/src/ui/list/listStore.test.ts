@@ -35,6 +35,11 @@ test('a page behind the last one that is loaded waits for its part', () => {
   expect(ids(applyEvent({ ...three, cursor: 'next' }, { page: row('x', 5) }, all))).toBe('c b a')
 })
 
+test('the last one that is loaded stays when something but its time changes', () => {
+  const list = applyEvent({ ...three, cursor: 'next' }, { page: row('a', 10, 'renamed') }, all)
+  expect(list.rows.map(each => each.title)).toEqual(['c', 'b', 'renamed'])
+})
+
 test('a page that is gone leaves the list', () => {
   expect(ids(applyEvent(three, { page: { id: 'b' }, gone: true }, all))).toBe('c a')
 })

@@ -28,11 +28,13 @@ export function applyEvent(list: Rows, event: ListEvent, view: ListView): Rows &
   if (event.gone) return { rows: others, cursor: list.cursor, again: false }
   if (view.query && !known) return { ...list, again: true }
 
-  const at = others.findIndex(row => row.updated < event.page.updated)
-  if (at < 0 && list.cursor !== null) {
+  const { updated } = event.page
+  const last = list.rows.at(-1)
+  if (list.cursor !== null && last && updated < last.updated) {
     // Behind the last row that is loaded: it will come with those.
     return { rows: others, cursor: list.cursor, again: false }
   }
+  const at = others.findIndex(row => row.updated < updated)
   const role = event.page.role ?? known?.role
   const row = role ? { ...event.page, role } : event.page
   const rows = others.toSpliced(at < 0 ? others.length : at, 0, row)

@@ -24,9 +24,13 @@ import { StatusChip } from './statusChip'
 import { Title } from './title'
 import { Toolbar } from './toolbar'
 
+/** How far down the title ends, in CSS pixels. */
+const TITLE_HEIGHT = 90
+
 /** A page that is open: its header, its toolbar, its text. */
 export function OpenPage({ session, reload }: { session: PageSession; reload(): void }) {
   useWatch(session)
+  const scrolled = useScrolled()
   const { title, role } = session.info
   const { status } = session
   const mayEdit = (role === 'edit' || role === 'own') && status.tag !== 'ended'
@@ -64,7 +68,7 @@ export function OpenPage({ session, reload }: { session: PageSession; reload(): 
   }, [])
 
   return (
-    <div class={mayEdit ? 'page-screen' : 'page-screen reading'}>
+    <div class="page-screen" data-reading={!mayEdit} data-scrolled={scrolled}>
       <PageHeader session={session} mayEdit={mayEdit} showShortcuts={() => (shortcuts.value = true)} />
       <main>
         {mayEdit && <Toolbar editor={editor.current} askForLink={askForLink} />}
@@ -98,6 +102,18 @@ export function OpenPage({ session, reload }: { session: PageSession; reload(): 
       {shortcuts.value && <ShortcutsDialog close={() => (shortcuts.value = false)} />}
     </div>
   )
+}
+
+/** Whether the title has left the window, about. */
+function useScrolled(): boolean {
+  const [scrolled, setScrolled] = useState(false)
+  useEffect(() => {
+    const look = () => setScrolled(scrollY > TITLE_HEIGHT)
+    look()
+    addEventListener('scroll', look, { passive: true })
+    return () => removeEventListener('scroll', look)
+  }, [])
+  return scrolled
 }
 
 /** Loads the editing surface and puts it in its place. */
