@@ -3,8 +3,10 @@ package editor
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -68,6 +70,14 @@ var (
 	palette         = []string{"gray", "red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "brown"}
 	linkSchemes     = []string{"http", "https", "mailto", "tel"}
 )
+
+// Attributes lists the names of the attributes that a page may hold, sorted.
+// Besides these it may hold comment:ID for every ID of up to 64 characters
+// from A-Za-z0-9_-.
+func (Schema) Attributes() []string { return slices.Sorted(maps.Keys(attributeChecks)) }
+
+// Embeds lists the types of the embeds that a page may hold, sorted.
+func (Schema) Embeds() []string { return slices.Sorted(maps.Keys(embedChecks)) }
 
 // CheckAttribute returns nil if a page may hold the attribute, else what is
 // wrong with it as an error for a person.
