@@ -18,7 +18,7 @@ type Schema interface {
 type Note struct {
 	What  string `json:"what"`            // "table", "html", "unsafe link", ...
 	Count int    `json:"count"`           // how often
-	Where int    `json:"where,omitempty"` // first line of the source, from 1; 0: unknown
+	Where int    `json:"where,omitempty"` // first line of the source (when writing: of the page), from 1; 0: unknown
 	Note  string `json:"note"`            // a sentence
 }
 

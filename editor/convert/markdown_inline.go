@@ -69,7 +69,7 @@ func (w *markdownWriter) inline(ops ot.Delta, at position, index int) string {
 			return text
 		}
 	}
-	if len(text) > maxInline {
+	if isCostly([]byte(text)) {
 		w.notes.add("long paragraph", w.first+index+1, "Lines that are too long were written without formats.")
 		text = w.render([]piece{{text: plainText(want, func(e ot.Embed) string { return embedText(e, nil) })}}, syntax{careful: true}, at)
 	}

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"bytes"
+
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
@@ -13,8 +15,14 @@ import (
 const (
 	maxNesting     = 64        // open quotes and lists
 	maxInline      = 32 * 1024 // bytes of a paragraph, heading or table row
+	maxLinkWork    = 16 << 20  // bytes of a paragraph times links in it: each may be looked for to its end
 	maxDefinitions = 10_000    // lines of a paragraph of link definitions
 )
+
+// isCostly reports whether text is too much to be searched for formats.
+func isCostly(text []byte) bool {
+	return len(text) > maxInline || len(text)*bytes.Count(text, []byte("](")) > maxLinkWork
+}
 
 // markdownParser reads CommonMark with GitHub's extensions. It is safe for
 // concurrent use.
@@ -64,10 +72,10 @@ type boundedHeading struct{ parser.BlockParser }
 
 func (p boundedHeading) Open(parent ast.Node, reader text.Reader, pc parser.Context) (ast.Node, parser.State) {
 	line, _ := reader.PeekLine()
-	if len(line) > maxInline {
+	if isCostly(line) {
 		return nil, parser.NoChildren
 	}
-	if last, ok := pc.LastOpenedBlock().Node.(*ast.Paragraph); ok && sizeOf(last) > maxInline {
+	if last, ok := pc.LastOpenedBlock().Node.(*ast.Paragraph); ok && isCostly(sourceOf(last, reader)) {
 		return nil, parser.NoChildren
 	}
 	return p.BlockParser.Open(parent, reader, pc)
@@ -85,7 +93,7 @@ type boundedTable struct{ parser.ParagraphTransformer }
 
 func (t boundedTable) Transform(node *ast.Paragraph, reader text.Reader, pc parser.Context) {
 	for _, segment := range node.Lines().Sliced(0, node.Lines().Len()) {
-		if segment.Len() > maxInline {
+		if isCostly(segment.Value(reader.Source())) {
 			return
 		}
 	}
@@ -96,8 +104,8 @@ func (t boundedTable) Transform(node *ast.Paragraph, reader text.Reader, pc pars
 // formats.
 type longParagraph struct{}
 
-func (longParagraph) Transform(node *ast.Paragraph, _ text.Reader, _ parser.Context) {
-	if sizeOf(node) <= maxInline {
+func (longParagraph) Transform(node *ast.Paragraph, reader text.Reader, _ parser.Context) {
+	if !isCostly(sourceOf(node, reader)) {
 		return
 	}
 	raw := &rawParagraph{}
@@ -116,10 +124,11 @@ func (n *rawParagraph) IsRaw() bool                   { return true }
 func (n *rawParagraph) Pos() int                      { return n.Lines().At(0).Start }
 func (n *rawParagraph) Dump(source []byte, level int) { ast.DumpHelper(n, source, level, nil, nil) }
 
-func sizeOf(n ast.Node) int {
+// sourceOf returns the source of n from its first line to its last.
+func sourceOf(n ast.Node, reader text.Reader) []byte {
 	lines := n.Lines()
 	if lines.Len() == 0 {
-		return 0
+		return nil
 	}
-	return lines.At(lines.Len()-1).Stop - lines.At(0).Start
+	return reader.Source()[lines.At(0).Start:lines.At(lines.Len()-1).Stop]
 }

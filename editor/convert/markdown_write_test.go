@@ -113,3 +113,17 @@ func TestMarkdownMarks(t *testing.T) {
 		})
 	}
 }
+
+// A line too long to be searched for formats keeps its text.
+func TestLongLinesKeepTheirText(t *testing.T) {
+	f := mustFormat(t, "md")
+	text := "# " + strings.Repeat("wörds *with* [signs](x) & more. ", 2000) + "end"
+	content := ot.Delta{{Insert: text, Attributes: ot.MakeAttributes(ot.Attr{Name: "bold", Value: ot.True})}, {Insert: "\n"}}
+	out, ns := mustWrite(t, f, content, nil)
+	if got := mustRead(t, f, out); plainText(got.Content, objectText) != text+"\n" {
+		t.Errorf("another text of %d bytes is read", len(plainText(got.Content, objectText)))
+	}
+	if !lossy(ns)["long paragraph"] {
+		t.Errorf("notes %v do not say that the format is lost", ns)
+	}
+}
