@@ -122,7 +122,12 @@ func mapSizes() []int {
 }
 
 func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err error) {
+	var file *os.File
 	options := &bbolt.Options{
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
 		Timeout:         lockWait,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: size,
@@ -130,6 +135,7 @@ func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err e
 	}
 	guardErr := guard(func() { db, err = bbolt.Open(path, 0o600, options) })
 	if guardErr != nil {
+		guardErr = errors.Join(guardErr, unlock(file), file.Close())
 		return nil, fmt.Errorf("%w: %w", bbolterrors.ErrInvalid, guardErr)
 	}
 	return db, err

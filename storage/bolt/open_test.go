@@ -207,6 +207,9 @@ func TestDamageOfAnyByte(t *testing.T) {
 // holds reports whether the store in dir can be read; what it reads must be right.
 func holds(t *testing.T, dir string, length uint64) bool {
 	s, err := Open(dir, Config{})
+	if errors.Is(err, ErrInUse) {
+		t.Fatal("a store that could not be opened is still locked")
+	}
 	if err != nil {
 		return false
 	}

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -72,7 +71,7 @@ func (s *Store) settle(cause error, tx int, batch []*write) fate {
 	s.cfg.Logger.Error("a write to the store failed", "path", s.path, "error", cause)
 	s.setDoubt(newDoubt(tx, batch))
 	if err := s.reopen(); err != nil {
-		s.fail(storage.ErrUnknown, errors.Join(cause, err))
+		s.fail(storage.ErrUnknown, fmt.Errorf("%w; then %w", cause, err))
 		return unknown
 	}
 	found := s.doubt != nil // the committer alone sets it
@@ -190,8 +189,11 @@ func (s *Store) probe() error {
 			return true
 		})
 	}
-	if err != nil {
-		return errors.Join(err, s.reopen())
+	if err == nil {
+		return nil
 	}
-	return nil
+	if again := s.reopen(); again != nil {
+		return fmt.Errorf("%w; then %w", err, again)
+	}
+	return err
 }
