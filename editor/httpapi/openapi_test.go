@@ -87,23 +87,52 @@ func TestOpenAPIExamples(t *testing.T) {
 	}
 }
 
-// checkStream checks each event of a stream of either kind.
+// checkStream checks each event of an example stream of either kind.
 func checkStream(t *testing.T, d document, text string) {
 	t.Helper()
-	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-		data, isSSE := strings.CutPrefix(block, "data: ")
-		if !isSSE && !strings.HasPrefix(block, "{") {
-			continue
+	events := 0
+	for block := range strings.SplitSeq(text, "\n\n") {
+		lines := strings.Split(strings.TrimSpace(block), "\n")
+		if !strings.HasPrefix(lines[0], "{") {
+			lines = []string{sseAsJSON(lines)}
 		}
-		var v any
-		if err := json.Unmarshal([]byte(data), &v); err != nil {
-			t.Errorf("%q in an example is no JSON: %v", data, err)
-		} else if !isSSE {
-			if err := d.check(d.at("#/components/schemas/Event"), v); err != nil {
+		for _, line := range lines {
+			if line == "" {
+				continue // a heartbeat
+			}
+			events++
+			var v any
+			if err := json.Unmarshal([]byte(line), &v); err != nil {
+				t.Errorf("%q in an example is no JSON: %v", line, err)
+			} else if err := d.check(d.at("#/components/schemas/Event"), v); err != nil {
 				t.Errorf("an event in an example: %v", err)
 			}
 		}
 	}
+	if events < 2 {
+		t.Errorf("the example %q has %d events", text, events)
+	}
+}
+
+// sseAsJSON is a server-sent event as the other transports have it; "" for a
+// comment.
+func sseAsJSON(lines []string) string {
+	var members []string
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "id":
+			members = append(members, `"id":`+strconv.Quote(value))
+		case "event":
+			members = append(members, `"type":`+strconv.Quote(value))
+		case "data":
+			members = append(members, `"data":`+value)
+		}
+	}
+	if members == nil {
+		return ""
+	}
+	return "{" + strings.Join(members, ",") + "}"
 }
 
 // samples are values that some attribute or embed takes, and close to those.
@@ -245,28 +274,19 @@ func literals(files []*ast.File, visit func(typeName string, lit *ast.CompositeL
 	}
 }
 
-// field is the basic literal that a composite literal has under a name.
+// field is the basic literal that a struct's literal has under a name, else "".
 func field(lit *ast.CompositeLit, name string) string {
 	for _, elem := range lit.Elts {
-		pair, ok := elem.(*ast.KeyValueExpr)
-		if key, isName := pairKey(pair, ok); isName && key == name {
-			return basic(pair.Value)
+		if pair, ok := elem.(*ast.KeyValueExpr); ok {
+			if key, ok := pair.Key.(*ast.Ident); ok && key.Name == name {
+				return basic(pair.Value)
+			}
 		}
 	}
 	return ""
 }
 
-func pairKey(pair *ast.KeyValueExpr, ok bool) (string, bool) {
-	if !ok {
-		return "", false
-	}
-	key, ok := pair.Key.(*ast.Ident)
-	if !ok {
-		return "", false
-	}
-	return key.Name, true
-}
-
+// basic is the text of a string or number; "" for what is neither.
 func basic(e ast.Expr) string {
 	lit, ok := e.(*ast.BasicLit)
 	if !ok {
