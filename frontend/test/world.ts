@@ -159,6 +159,7 @@ export function newClient(
     surroundings: {
       online: () => client.online,
       visible: () => true,
+      leaving: () => false,
       watch: listener => {
         client.watchers.add(listener)
         return () => client.watchers.delete(listener)

@@ -22,6 +22,7 @@ export class Announcer {
   #lastSent = Number.NEGATIVE_INFINITY
   #cancelPost: (() => void) | null = null
   #cancelChange = () => {}
+  #left = false
   #closed = false
 
   constructor(page: string, deps: SessionDeps, where: () => Whereabouts) {
@@ -43,18 +44,30 @@ export class Announcer {
 
   /** Says it soon; at once where nothing was said a moment ago. */
   post(): void {
+    this.#left = false
     if (this.#closed || this.#cancelPost) return
     const wait = this.#lastSent + PAUSE_MS - this.#deps.clock.now()
     if (wait <= 0) this.#say()
     else this.#cancelPost = this.#deps.clock.after(wait, () => this.#say())
   }
 
-  close(): void {
-    if (this.#closed) return
-    this.#closed = true
+  /**
+   * Says that we are gone, once; the next post says that we are back. Said by
+   * nobody, it would be seen from the end of the line, some seconds later, or
+   * later still where another post comes after that end.
+   */
+  leave(): void {
+    if (this.#left || this.#closed) return
+    this.#left = true
     this.#cancelPost?.()
+    this.#cancelPost = null
     this.#cancelChange()
     this.#send('left')
+  }
+
+  close(): void {
+    this.leave()
+    this.#closed = true
   }
 
   #say(): void {

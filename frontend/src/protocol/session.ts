@@ -113,7 +113,7 @@ export async function openSession(id: string, deps: SessionDeps): Promise<PageSe
 /** After so many failures in a row we say offline, whatever the browser believes. */
 const OFFLINE_AFTER = 3
 /** How long the stream may take to bring a change that was answered already. */
-const STREAM_PATIENCE_MS = 2000
+const STREAM_PATIENCE_MS = 1000
 const FETCH_RETRY_MS = 2000
 
 /** What a refusal for good means for the page. */
@@ -357,7 +357,8 @@ class Session implements PageSession {
       this.#line.hurry()
       this.#outbox.hurry()
     }
-    if (this.#opened) this.#announcer.post()
+    if (this.#deps.surroundings.leaving()) this.#announcer.leave()
+    else if (this.#opened) this.#announcer.post()
     this.#notify()
   }
 

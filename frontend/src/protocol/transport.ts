@@ -13,7 +13,9 @@ export interface Surroundings {
   online(): boolean
   /** Whether somebody can see this tab. */
   visible(): boolean
-  /** Calls `listener` when either changes, or the page came back from a long sleep; returns how to stop. */
+  /** Whether the tab is being closed, or goes to another site; it may yet come back. */
+  leaving(): boolean
+  /** Calls `listener` when any of these changes, or the page came back from a long sleep; returns how to stop. */
   watch(listener: () => void): () => void
 }
 

@@ -143,15 +143,26 @@ export function browserClock(): Clock {
 }
 
 function browserSurroundings(): Surroundings {
+  let leaving = false
   return {
     online: () => navigator.onLine,
     visible: () => document.visibilityState === 'visible',
+    leaving: () => leaving,
     watch(listener) {
       const stop = new AbortController()
       const { signal } = stop
       addEventListener('online', listener, { signal })
       addEventListener('offline', listener, { signal })
-      addEventListener('pageshow', listener, { signal })
+      for (const type of ['pagehide', 'pageshow']) {
+        addEventListener(
+          type,
+          () => {
+            leaving = type === 'pagehide'
+            listener()
+          },
+          { signal },
+        )
+      }
       document.addEventListener('visibilitychange', listener, { signal })
       return () => stop.abort()
     },
