@@ -40,6 +40,9 @@ type listed struct {
 	head    uint64
 	updated time.Time // newest change, or when the page was created
 	telling bool      // its row is about to be told
+
+	excerpt   string // the beginning of its text
+	excerptAt uint64 // the seq at which it was that
 }
 
 func recordKey(id PageID) string { return "page/" + string(id) }
@@ -158,6 +161,15 @@ func (c *catalog) moved(id PageID, head uint64, at time.Time) {
 	defer c.mu.Unlock()
 	if l := c.pages[id]; l != nil && head > l.head {
 		l.head, l.updated = head, at
+	}
+}
+
+// noteExcerpt keeps the excerpt that l was given.
+func (c *catalog) noteExcerpt(l listed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.pages[l.set.ID]; now != nil && l.excerptAt > now.excerptAt {
+		now.excerpt, now.excerptAt = l.excerpt, l.excerptAt
 	}
 }
 

@@ -207,25 +207,29 @@ func (ps *Pages) tellRow(id PageID) {
 	l.telling = false
 	row := *l
 	ps.catalog.mu.Unlock()
-	data := marshal(struct {
-		Page struct {
-			ID PageID `json:"id"`
-		} `json:"page"`
-		Gone bool `json:"gone"`
-	}{struct {
-		ID PageID `json:"id"`
-	}{id}, true})
-	if row.set.Trashed.IsZero() {
-		text, err := ps.textFor(context.Background(), row, nil)
-		if err != nil {
-			ps.cfg.Logger.Warn("cannot read a page for the list", "page", id, "error", err)
-			return
-		}
-		data = marshal(struct {
-			Page RowJSON `json:"page"`
-		}{ps.RowJSON(ps.row(row, RoleNone, text))})
+	data, err := ps.rowData(row)
+	if err != nil {
+		ps.cfg.Logger.Warn("cannot tell of a page in the list", "page", id, "error", err)
+		return
 	}
 	ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: data})
+}
+
+// rowData is the data of a list event: the page's row, or that it is gone.
+func (ps *Pages) rowData(l listed) ([]byte, error) {
+	if !l.set.Trashed.IsZero() {
+		type id struct {
+			ID PageID `json:"id"`
+		}
+		return marshal(struct {
+			Page id   `json:"page"`
+			Gone bool `json:"gone"`
+		}{id{l.set.ID}, true}), nil
+	}
+	row, err := ps.row(context.Background(), l, RoleNone)
+	return marshal(struct {
+		Page RowJSON `json:"page"`
+	}{ps.RowJSON(row)}), err
 }
 
 // A Follow is a request for an open line, as the edge understood it.

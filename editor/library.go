@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -252,52 +254,66 @@ func (ps *Pages) List(ctx context.Context, p Principal, q ListQuery) (rows []Row
 		if role < RoleView {
 			continue
 		}
-		text, err := ps.textFor(ctx, l, words)
+		found, err := ps.hasWords(ctx, l, words)
 		if err != nil {
 			return nil, false, err
 		}
-		if !hasWords(l.set.Title, text, words) {
+		if !found {
 			continue
 		}
 		if len(rows) == q.Limit {
 			return rows, true, nil
 		}
-		rows = append(rows, ps.row(l, role, text))
+		row, err := ps.row(ctx, l, role)
+		if err != nil {
+			return nil, false, err
+		}
+		rows = append(rows, row)
 	}
 	return rows, false, nil
 }
 
-// textFor is as much of a page's text as listing it needs.
-func (ps *Pages) textFor(ctx context.Context, l listed, words []string) (string, error) {
+// textOf is a page's text, or its first most UTF-16 units. One damaged page
+// must not take the list of all from everybody: its text is then empty.
+func (ps *Pages) textOf(ctx context.Context, l listed, most int) (string, error) {
 	if l.head == 0 {
 		return "", nil
 	}
 	v, err := ps.look(ctx, l.set.ID)
 	if err != nil {
-		return "", err
+		if ctx.Err() != nil {
+			return "", err
+		}
+		ps.cfg.Logger.Error("cannot read a page for the list", "page", l.set.ID, "error", err)
+		return "", nil
 	}
-	if len(words) > 0 {
+	if most >= v.content.Len() {
 		return v.content.Text(), nil
 	}
-	return beginning(v.content), nil
+	var text strings.Builder
+	for _, op := range v.content.Slice(0, most) {
+		text.WriteString(op.Insert)
+	}
+	return text.String(), nil
 }
 
 const excerptChars = 160
 
-func beginning(c *ot.Content) string {
-	var text strings.Builder
-	for _, op := range c.Slice(0, min(c.Len(), 4*excerptChars)) {
-		text.WriteString(op.Insert)
+// row is a page as lists show it. Its excerpt is read once for each change.
+func (ps *Pages) row(ctx context.Context, l listed, role Role) (Row, error) {
+	if l.excerptAt != l.head {
+		text, err := ps.textOf(ctx, l, 4*excerptChars)
+		if err != nil {
+			return Row{}, err
+		}
+		l.excerpt, l.excerptAt = excerpt(text), l.head
+		ps.catalog.noteExcerpt(l)
 	}
-	return text.String()
-}
-
-func (ps *Pages) row(l listed, role Role, text string) Row {
 	return Row{
 		Page:    Page{Settings: l.set, Seq: l.head, Updated: l.updated, Role: role},
-		Excerpt: excerpt(text),
+		Excerpt: l.excerpt,
 		Here:    ps.presence.here(l.set.ID),
-	}
+	}, nil
 }
 
 // excerpt is the beginning of a text in one line, cut between words.
@@ -321,17 +337,20 @@ func excerpt(text string) string {
 	return out.String()
 }
 
-func hasWords(title, text string, words []string) bool {
-	if len(words) == 0 {
-		return true
+// hasWords reports whether a page's title and text have all the words, which
+// are in lower case.
+func (ps *Pages) hasWords(ctx context.Context, l listed, words []string) (bool, error) {
+	title := strings.ToLower(l.set.Title)
+	missing := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.Contains(title, w) })
+	if len(missing) == 0 {
+		return true, nil
 	}
-	title, text = strings.ToLower(title), strings.ToLower(text)
-	for _, w := range words {
-		if !strings.Contains(title, w) && !strings.Contains(text, w) {
-			return false
-		}
+	text, err := ps.textOf(ctx, l, math.MaxInt)
+	if err != nil {
+		return false, err
 	}
-	return true
+	text = strings.ToLower(text)
+	return !slices.ContainsFunc(missing, func(w string) bool { return !strings.Contains(text, w) }), nil
 }
 
 // Authors are all who changed the page, by id.

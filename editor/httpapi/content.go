@@ -126,7 +126,13 @@ func (s *Server) getContent(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	done, err := s.startConverting(ctx)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	file, notes, err := format.Write(page.Title, page.Seq, text.Delta(), source, editor.Schema{})
+	done()
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -139,6 +145,17 @@ func (s *Server) getContent(c *gin.Context) {
 	// nothing else, whatever slipped through.
 	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox")
 	c.Data(http.StatusOK, format.MediaTypes[0], file)
+}
+
+// startConverting waits for a place: a large file takes seconds of a
+// processor, and those who type must not wait for it.
+func (s *Server) startConverting(ctx context.Context) (done func(), err error) {
+	select {
+	case s.convert <- struct{}{}:
+		return func() { <-s.convert }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (s *Server) source(ctx context.Context, p editor.Principal, id editor.PageID) (*convert.Source, error) {
@@ -248,7 +265,12 @@ func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID
 	if err != nil {
 		return putAnswer{}, err
 	}
+	done, err := s.startConverting(ctx)
+	if err != nil {
+		return putAnswer{}, err
+	}
 	delta, notes, err := format.Merge(base.Delta(), file, source, editor.Schema{})
+	done()
 	if err != nil {
 		return putAnswer{}, err
 	}
@@ -310,7 +332,12 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 	if !ok {
 		return reply{}, unsupported("%.100q is no file that can be read; /api/formats lists what can be.", name)
 	}
+	done, err := s.startConverting(ctx)
+	if err != nil {
+		return reply{}, err
+	}
 	doc, err := format.Read(file, editor.Schema{})
+	done()
 	if err != nil {
 		return reply{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"time"
 
@@ -46,6 +47,7 @@ type Server struct {
 	name     string // of this process, random
 	app      *app
 	once     *onceEach
+	convert  chan struct{} // one place for each conversion that may run at once
 	engine   *gin.Engine
 }
 
@@ -66,6 +68,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger,
 		limits: newLimits(cfg.RateLimits, cfg.Now), once: newOnceEach(store, cfg.Now),
+		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	name := make([]byte, 6)
 	rand.Read(name)
