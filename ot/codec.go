@@ -248,8 +248,13 @@ func (op *Op) appendJSON(dst []byte) []byte {
 	default:
 		dst = appendString(append(dst, `{"insert":`...), op.Insert)
 	}
-	if len(op.Attributes) > 0 {
-		dst = op.Attributes.AppendJSON(append(dst, `,"attributes":`...))
+	return appendAttributes(dst, op.Attributes)
+}
+
+// appendAttributes appends an op's attributes, if it has any, and its end.
+func appendAttributes(dst []byte, a Attributes) []byte {
+	if len(a) > 0 {
+		dst = a.AppendJSON(append(dst, `,"attributes":`...))
 	}
 	return append(dst, '}')
 }

@@ -1,7 +1,9 @@
 package ot
 
 import (
+	"errors"
 	"iter"
+	"math"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -14,9 +16,11 @@ import (
 // Content; a snapshot that nobody changes may be read by any number, while the
 // Content it was taken from goes on changing.
 type Content struct {
-	root   node
-	sum    sum
-	styles *styles
+	root    node
+	sum     sum
+	formats formats
+	styles  *styles
+	authors *authors
 	// owner marks the nodes that only this Content refers to, and so may be
 	// changed in place. It is 0 while there are none: for a snapshot nobody
 	// has changed yet, taking another one then writes nothing.
@@ -27,7 +31,8 @@ type Content struct {
 var lastOwner atomic.Uint64
 
 // NewContent returns a Content that holds d, which may have inserts only and
-// need not end in a newline. The error is an *InvalidError.
+// need not end in a newline. It is by nobody (see [Content.ApplyBy]). The error
+// is an *InvalidError.
 func NewContent(d Delta) (*Content, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
@@ -37,9 +42,9 @@ func NewContent(d Delta) (*Content, error) {
 			return nil, invalidOp(i, "is not an insert: a content has nothing else")
 		}
 	}
-	c := &Content{styles: newStyles(), owner: owner(lastOwner.Add(1))}
+	c := &Content{styles: newStyles(), authors: newAuthors(), owner: owner(lastOwner.Add(1))}
 	c.root = load(d, c.styles, c.owner)
-	c.sum = c.root.total()
+	c.sum, c.formats = c.root.total(), c.root.formats()
 	return c, nil
 }
 
@@ -49,16 +54,16 @@ func (c *Content) Snapshot() *Content {
 	if c.owner != 0 {
 		c.owner = 0
 	}
-	return &Content{root: c.root, sum: c.sum, styles: c.styles}
+	return &Content{root: c.root, sum: c.sum, formats: c.formats, styles: c.styles, authors: c.authors}
 }
 
 // Len returns the length in UTF-16 code units; an embed counts 1.
 func (c *Content) Len() int { return c.sum.units }
 
 // Size returns the size in bytes, for limits: that of the text as UTF-8, plus
-// for each run its attributes and embed as JSON. A run longer than about 1 KB
-// may count its attributes more than once.
-func (c *Content) Size() int { return c.sum.bytes + c.sum.extra }
+// for each op of [Content.Delta] its attributes and embed as JSON. Equal contents
+// have the same size.
+func (c *Content) Size() int { return c.sum.bytes + c.formats.extra }
 
 // Text returns the plain text, with U+FFFC for each embed.
 func (c *Content) Text() string {
@@ -76,34 +81,52 @@ func (c *Content) Delta() Delta { return c.Slice(0, c.sum.units) }
 // normalised inserts. Positions outside of the content are moved to its ends,
 // one inside a surrogate pair behind the pair.
 func (c *Content) Slice(from, to int) Delta {
-	var d Delta
-	var text []byte // since the last op, all of one style
-	style := plain
-	closeText := func() {
-		if len(text) > 0 {
-			d = append(d, Op{Insert: string(text), Attributes: style.attributes})
-			text = text[:0]
-		}
+	var g gatherer
+	for piece, r := range c.pieces(from, to) {
+		g.add(piece, r.style)
 	}
-	for piece, s := range c.pieces(from, to) {
-		if s != style {
-			closeText()
-			style = s
-		}
-		if s.isEmbed() {
-			d = append(d, Op{Embed: s.embed, Attributes: s.attributes})
-		} else {
-			text = append(text, piece...)
-		}
+	return g.take()
+}
+
+// A gatherer makes normalised inserts of pieces. The zero value is ready.
+type gatherer struct {
+	d     Delta
+	text  []byte // since the last op, all of one style
+	style *style
+}
+
+func (g *gatherer) add(piece []byte, s *style) {
+	if g.style != s {
+		g.close()
+		g.style = s
 	}
-	closeText()
+	if s.isEmbed() {
+		g.d = append(g.d, Op{Embed: s.embed, Attributes: s.attributes})
+	} else {
+		g.text = append(g.text, piece...)
+	}
+}
+
+// close makes an op of the text gathered.
+func (g *gatherer) close() {
+	if len(g.text) > 0 {
+		g.d = append(g.d, Op{Insert: string(g.text), Attributes: g.style.attributes})
+		g.text = g.text[:0]
+	}
+}
+
+// take returns what was gathered and begins anew.
+func (g *gatherer) take() Delta {
+	g.close()
+	d := g.d
+	g.d = nil
 	return d
 }
 
-// pieces goes through the runs between two positions, each with its style. A
-// run may come in several pieces; an embed's text is U+FFFC.
-func (c *Content) pieces(from, to int) iter.Seq2[[]byte, *style] {
-	return func(yield func([]byte, *style) bool) {
+// pieces goes through the runs between two positions. A run may come in several
+// pieces; an embed's text is U+FFFC.
+func (c *Content) pieces(from, to int) iter.Seq2[[]byte, *run] {
+	return func(yield func([]byte, *run) bool) {
 		from, to := max(from, 0), min(to, c.sum.units)
 		if from < to {
 			c.root.walk(from, to, yield)
@@ -112,12 +135,75 @@ func (c *Content) pieces(from, to int) iter.Seq2[[]byte, *style] {
 }
 
 // Apply changes c by d, which must be valid as Parse and Validate make sure.
-// The error is an *InvalidError, and c is as it was, where d reaches past the
-// end, cuts a surrogate pair or is malformed.
-func (c *Content) Apply(d Delta) error {
+// What d inserts is by nobody. The error is an *InvalidError, and c is as it
+// was, where d reaches past the end, cuts a surrogate pair or is malformed.
+func (c *Content) Apply(d Delta) error { return c.ApplyBy("", d) }
+
+// ApplyBy is Apply for a change by somebody, whom [Content.Authors] then names
+// for what d inserts. Formats do not change who wrote the text.
+func (c *Content) ApplyBy(author string, d Delta) error {
 	if err := c.check(d); err != nil {
 		return err
 	}
+	c.apply(c.authors.id(author), d, math.MaxInt)
+	return nil
+}
+
+// ErrTooLarge is what ApplyWithin returns for a change that makes a content too
+// large.
+var ErrTooLarge = errors.New("content too large")
+
+// ApplyWithin is ApplyBy for a change that must not make c larger than limit, in
+// bytes as [Content.Size] counts; one that is larger already may still shrink.
+// The error is ErrTooLarge where it does, and c is as it was. However many runs
+// the change formats, memory stays in proportion to limit and c's size.
+func (c *Content) ApplyWithin(limit int, author string, d Delta) error {
+	size := c.Size()
+	if size+c.mostAdded(d) <= limit {
+		return c.ApplyBy(author, d)
+	}
+	if err := c.check(d); err != nil {
+		return err
+	}
+	before := c.Snapshot()
+	// What is deleted further on takes at most size away again. So a change
+	// that grows by more on its way ends too large.
+	fits := c.apply(c.authors.id(author), d, max(limit, size)+size)
+	if !fits || c.Size() > max(limit, size) {
+		*c = *before
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// mostAdded is at least by how much d, which may be malformed, makes c larger;
+// at most half of all numbers, so that adding to it is safe.
+func (c *Content) mostAdded(d Delta) int {
+	const (
+		unknown  = math.MaxInt / 2
+		escapes  = 6 // bytes that a byte of a name takes in JSON, at most
+		brackets = 8
+	)
+	most := 0
+	for i := range d {
+		op := &d[i]
+		switch {
+		case op.IsInsert():
+			// Text in the middle of a run makes its attributes count twice.
+			most += c.styles.mostExtra() + len(op.Insert) + escapes*len(op.Embed.Type) + len(op.Embed.Value) + brackets
+			for _, a := range op.Attributes {
+				most += escapes*len(a.Name) + len(a.Value) + brackets
+			}
+		case len(op.Attributes) > 0:
+			return unknown // for it may touch any number of runs
+		}
+	}
+	return min(most, unknown)
+}
+
+// apply changes c by d, which has been checked. It gives up, and reports that it
+// has, when formats make c larger than ceiling; c is then of no use.
+func (c *Content) apply(by author, d Delta, ceiling int) bool {
 	if c.owner == 0 {
 		c.owner = owner(lastOwner.Add(1))
 	}
@@ -125,20 +211,20 @@ func (c *Content) Apply(d Delta) error {
 	for i := range d {
 		switch op := &d[i]; {
 		case op.Insert != "":
-			at += c.insertText(at, op.Insert, c.styles.of(op.Attributes))
+			at += c.insertText(at, op.Insert, c.styles.of(op.Attributes), by)
 		case op.Embed.Type != "":
-			c.insert(at, fragment{embedText, 1, newStyle(op.Embed, op.Attributes)})
+			c.insert(at, fragment{embedText, 1, newStyle(op.Embed, op.Attributes), by})
 			at++
 		case op.Delete > 0:
 			c.remove(at, op.Delete)
 		default:
-			if len(op.Attributes) > 0 {
-				c.restyle(at, op.Retain, op.Attributes)
+			if len(op.Attributes) > 0 && !c.restyle(at, op.Retain, op.Attributes, ceiling) {
+				return false
 			}
 			at += op.Retain
 		}
 	}
-	return nil
+	return true
 }
 
 // check returns why d cannot be applied.
@@ -167,12 +253,12 @@ func (c *Content) check(d Delta) error {
 }
 
 // insertText inserts text in parts that fit into a leaf, and returns its length.
-func (c *Content) insertText(at int, text string, s *style) int {
+func (c *Content) insertText(at int, text string, s *style, by author) int {
 	start := at
 	for text != "" {
 		part := prefix(text, maxInsert)
 		units := LenUTF16(part)
-		c.insert(at, fragment{part, units, s})
+		c.insert(at, fragment{part, units, s, by})
 		at += units
 		text = text[len(part):]
 	}
@@ -192,30 +278,41 @@ func prefix(text string, n int) string {
 
 func (c *Content) insert(at int, f fragment) {
 	c.root = c.root.owned(c.owner)
-	c.sum.add(c.root.insert(at, f))
-	c.mendRoot()
+	c.changed(c.root.insert(at, f))
 }
 
 func (c *Content) remove(at, n int) {
 	for n > 0 {
 		c.root = c.root.owned(c.owner)
-		change := c.root.remove(at, n)
-		c.sum.add(change)
+		change, reformed := c.root.remove(at, n)
+		c.changed(change, reformed)
 		n += change.units
-		c.mendRoot()
 	}
 }
 
-func (c *Content) restyle(at, n int, attributes Attributes) {
+// restyle gives up, and returns false, when c becomes larger than ceiling.
+func (c *Content) restyle(at, n int, attributes Attributes, ceiling int) bool {
 	r := restyling{styles: c.styles, attributes: attributes}
 	for n > 0 {
 		c.root = c.root.owned(c.owner)
-		done, extra := c.root.restyle(at, n, &r)
-		c.sum.extra += extra
+		done := c.root.restyle(at, n, &r)
+		c.changed(sum{}, true)
 		at += done
 		n -= done
-		c.mendRoot()
+		if c.Size() > ceiling {
+			return false
+		}
 	}
+	return true
+}
+
+// changed takes in what a change did to the root.
+func (c *Content) changed(change sum, reformed bool) {
+	c.sum.add(change)
+	if reformed {
+		c.formats = c.root.formats()
+	}
+	c.mendRoot()
 }
 
 // mendRoot adds a level where the root has grown too large, and drops one where
@@ -227,7 +324,7 @@ func (c *Content) mendRoot() {
 		root := &branch{owner: c.owner}
 		root.push(left)
 		root.push(right)
-		c.root, c.sum = root, root.total()
+		c.root = root
 	}
 	for {
 		b, ok := c.root.(*branch)

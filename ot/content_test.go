@@ -1,8 +1,12 @@
 package ot_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,9 +15,9 @@ import (
 	"halley/ot/ottest"
 )
 
-// TestContentAgainstModel applies random changes to a Content and, by Compose,
-// to a plain Delta, which is slow and obvious. Snapshots taken on the way, and
-// changes made to some of them, must not touch each other.
+// TestContentAgainstModel applies random changes to a Content and to a model,
+// which is slow and obvious. Snapshots taken on the way, and changes made to
+// some of them, must not touch each other.
 func TestContentAgainstModel(t *testing.T) {
 	t.Parallel()
 	for seed := *firstSeed; seed < *firstSeed+seeds(40); seed++ {
@@ -27,22 +31,25 @@ func TestContentAgainstModel(t *testing.T) {
 type pair struct {
 	content *ot.Content
 	model   ot.Delta
+	by      []string // who wrote each unit
 }
 
 func checkAgainstModel(t *testing.T, seed uint64, r *rand.Rand, content ot.Delta, steps int) {
 	t.Helper()
-	pairs := []pair{{newContent(t, content), content}}
+	pairs := []pair{{newContent(t, content), content, make([]string, unitsOf(content))}}
 	for step := range steps {
 		i := r.IntN(len(pairs))
 		if len(pairs) < 8 && r.IntN(4) == 0 {
-			pairs = append(pairs, pair{pairs[i].content.Snapshot(), pairs[i].model})
+			pairs = append(pairs, pair{pairs[i].content.Snapshot(), pairs[i].model, pairs[i].by})
 			i += r.IntN(2) * (len(pairs) - 1 - i) // either side goes on
 		}
 		p := &pairs[i]
 		change := randomChange(r, p.model)
+		author := []string{"", "ann", "bob"}[r.IntN(3)]
 		p.model = ot.Compose(p.model, change)
-		if err := p.content.Apply(change); err != nil {
-			t.Fatalf("seed %d, step %d: Apply(%s): %v", seed, step, js(change), err)
+		p.by = writtenBy(p.by, author, change)
+		if err := p.content.ApplyBy(author, change); err != nil {
+			t.Fatalf("seed %d, step %d: ApplyBy(%q, %s): %v", seed, step, author, js(change), err)
 		}
 		if step%10 == 9 {
 			for i := range pairs {
@@ -63,6 +70,22 @@ func randomChange(r *rand.Rand, content ot.Delta) ot.Delta {
 		return ot.Delta{}.Retain(at, nil).Delete(unitsOf(content) - at)
 	}
 	return ottest.FreeChange(r, content, nil)
+}
+
+// writtenBy returns who wrote each unit after a change by author.
+func writtenBy(by []string, author string, change ot.Delta) []string {
+	var after []string
+	for _, op := range change {
+		switch n := op.Len(); {
+		case op.IsInsert():
+			after = append(after, slices.Repeat([]string{author}, n)...)
+		case op.Delete > 0:
+			by = by[n:]
+		default:
+			after, by = append(after, by[:n]...), by[n:]
+		}
+	}
+	return append(after, by...)
 }
 
 func unitsOf(d ot.Delta) int {
@@ -95,6 +118,125 @@ func checkPair(t *testing.T, seed uint64, step int, r *rand.Rand, p *pair) {
 	if got := p.content.Text(); got != textOf(p.model) {
 		t.Fatalf("seed %d, step %d: Text() = %q, want %q", seed, step, got, textOf(p.model))
 	}
+	if got, want := p.content.Size(), sizeOf(p.model); got != want {
+		t.Fatalf("seed %d, step %d: Size() = %d, want %d", seed, step, got, want)
+	}
+	if got, want := p.content.Hash(), sha256.Sum256(p.model.AppendJSON(nil)); got != want {
+		t.Fatalf("seed %d, step %d: Hash() = %x, want %x", seed, step, got, want)
+	}
+	if err := checkAuthors(p, from, to); err != nil {
+		t.Fatalf("seed %d, step %d: %v", seed, step, err)
+	}
+	if err := checkLines(r, p); err != nil {
+		t.Fatalf("seed %d, step %d: %v", seed, step, err)
+	}
+}
+
+func sizeOf(d ot.Delta) int {
+	size := 0
+	for _, op := range d {
+		size += len(op.Insert)
+		if op.Embed.Type != "" {
+			size += len(op.Embed.AppendJSON(nil))
+		}
+		if len(op.Attributes) > 0 {
+			size += len(op.Attributes.AppendJSON(nil))
+		}
+	}
+	return size
+}
+
+// checkAuthors compares the authors of what lies between two positions with the
+// model. Positions inside a pair count as behind it, so they are left out.
+func checkAuthors(p *pair, from, to int) error {
+	if !between(p.model, from) || !between(p.model, to) {
+		return nil
+	}
+	var got []string
+	last := "nobody before"
+	for author, n := range p.content.Authors(from, to) {
+		if author == last || n <= 0 {
+			return fmt.Errorf("Authors(%d, %d) gives %d units by %q after %q", from, to, n, author, last)
+		}
+		last = author
+		got = append(got, slices.Repeat([]string{author}, n)...)
+	}
+	if want := p.by[from:to]; !slices.Equal(got, want) {
+		return fmt.Errorf("Authors(%d, %d) gives\n%q, want\n%q", from, to, got, want)
+	}
+	return nil
+}
+
+// A line is one of the model's.
+type line struct {
+	start      int
+	text       ot.Delta
+	attributes ot.Attributes
+}
+
+// linesOf cuts d at its newlines.
+func linesOf(d ot.Delta) []line {
+	var lines []line
+	next := line{}
+	at := 0
+	for _, op := range d {
+		text := op.Insert
+		for {
+			before, after, ends := strings.Cut(text, "\n")
+			next.text = next.text.Push(ot.Op{Insert: before, Embed: op.Embed, Attributes: op.Attributes})
+			if !ends {
+				break
+			}
+			next.attributes = op.Attributes
+			lines = append(lines, next)
+			at += unitsOf(next.text) + 1
+			next = line{start: at}
+			text = after
+		}
+	}
+	if len(next.text) > 0 {
+		lines = append(lines, next)
+	}
+	return lines
+}
+
+// checkLines compares the lines, some stretch of them, and the line of some
+// position with the model.
+func checkLines(r *rand.Rand, p *pair) error {
+	lines := linesOf(p.model)
+	if got := p.content.LineCount(); got != len(lines) {
+		return fmt.Errorf("LineCount() = %d, want %d", got, len(lines))
+	}
+	from := r.IntN(len(lines) + 1)
+	to := from + r.IntN(len(lines)+1)
+	i := from
+	for text, attributes := range p.content.Lines(from, to) {
+		if i >= min(to, len(lines)) {
+			return fmt.Errorf("Lines(%d, %d) of %d lines goes on with %s", from, to, len(lines), js(text))
+		}
+		want := &lines[i]
+		if !text.Equal(want.text) || !attributes.Equal(want.attributes) {
+			return fmt.Errorf("line %d is %s %v, want %s %v", i, js(text), attributes, js(want.text), want.attributes)
+		}
+		if got := p.content.LineStart(i); got != want.start {
+			return fmt.Errorf("LineStart(%d) = %d, want %d", i, got, want.start)
+		}
+		i++
+	}
+	if want := min(to, len(lines)); i != max(from, want) {
+		return fmt.Errorf("Lines(%d, %d) of %d lines ends before %d", from, to, len(lines), i)
+	}
+	at := r.IntN(p.content.Len() + 1)
+	want := 0
+	for n := range lines {
+		if end := lines[n].start + unitsOf(lines[n].text); at > end {
+			want++
+		}
+	}
+	if got := p.content.LineAt(at); got != want {
+		return fmt.Errorf("LineAt(%d) = %d, want %d", at, got, want)
+	}
+	return nil
 }
 
 func textOf(d ot.Delta) string {
@@ -174,11 +316,108 @@ func TestContentRefusesMalformedDeltas(t *testing.T) {
 	}
 }
 
+// TestSizeForgetsHistory comes to one content by three ways, on which the leaves
+// are cut differently: as a whole, typed at its end, typed at its beginning.
+func TestSizeForgetsHistory(t *testing.T) {
+	bold := ot.MakeAttributes(ot.Attr{Name: "bold", Value: ot.True})
+	piece := ot.Op{Insert: "every comet 🎉 ", Attributes: bold}
+	const pieces = 500
+	whole := newContent(t, ot.Delta{{Insert: strings.Repeat(piece.Insert, pieces), Attributes: bold}})
+	appended, prepended := newContent(t, nil), newContent(t, nil)
+	for i := range pieces {
+		ends := ot.Delta{piece}
+		if at := appended.Len(); at > 0 {
+			ends = ot.Delta{{Retain: at}, piece}
+		}
+		author := fmt.Sprint("author ", i%7)
+		if err := errors.Join(appended.ApplyBy(author, ends), prepended.ApplyBy(author, ot.Delta{piece})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := pieces*len(piece.Insert) + len(`{"bold":true}`)
+	for name, c := range map[string]*ot.Content{"loaded": whole, "appended": appended, "prepended": prepended} {
+		if got := c.Size(); got != want {
+			t.Errorf("%s: Size() = %d, want %d", name, got, want)
+		}
+		if c.Hash() != whole.Hash() {
+			t.Errorf("%s: another hash than loaded", name)
+		}
+	}
+}
+
 func TestContentSize(t *testing.T) {
 	c := newContent(t, parse(t, `[{"insert":"é🎉"},{"insert":{"a":1},"attributes":{"b":true}}]`))
 	if got, want := c.Size(), len("é🎉")+len(`{"a":1}`)+len(`{"b":true}`); got != want {
 		t.Errorf("Size() = %d, want %d", got, want)
 	}
+}
+
+func TestApplyWithin(t *testing.T) {
+	// 12 bytes: each of the two bold letters counts its attributes, of 13 bytes.
+	content := `[{"insert":"ab"},{"insert":"c","attributes":{"bold":true}},{"insert":"🎉"},{"insert":"e","attributes":{"bold":true}}]`
+	const size = 2 + 1 + 4 + 1 + 2*13
+	tests := []struct {
+		name, change string
+		limit        int
+		fits         bool
+	}{
+		{"typing up to the limit", `[{"insert":"xy"}]`, size + 2, true},
+		{"typing over it", `[{"insert":"xy"}]`, size + 1, false},
+		{"cutting a bold letter off another counts twice", `[{"retain":2},{"insert":"cc","attributes":{"bold":true}},{"insert":"x"}]`, size + 3 + 13, true},
+		{"the same, over the limit", `[{"retain":2},{"insert":"cc","attributes":{"bold":true}},{"insert":"x"}]`, size + 2 + 13, false},
+		{"making two runs one", `[{"retain":2},{"retain":3,"attributes":{"bold":true}}]`, size - 13, true},
+		{"formatting over the limit", `[{"retain":2,"attributes":{"header":1}}]`, size + 11, false},
+		{"more on the way than at the end", `[{"retain":2,"attributes":{"header":1}},{"delete":3}]`, size + 12 - 18, true},
+		{"an embed", `[{"insert":{"a":1}}]`, size + 7, true},
+		{"an embed over the limit", `[{"insert":{"a":1}}]`, size + 6, false},
+		{"shrinking what is over the limit", `[{"delete":1}]`, 5, true},
+		{"what is over the limit stays so", `[{"retain":1},{"insert":"x"},{"delete":1}]`, 5, true},
+		{"what is over the limit grows", `[{"insert":"x"}]`, 5, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c := newContent(t, parse(t, content))
+			if c.Size() != size {
+				t.Fatalf("Size() = %d, want %d", c.Size(), size)
+			}
+			want := ot.Compose(c.Delta(), parse(t, test.change))
+			err := c.ApplyWithin(test.limit, "ann", parse(t, test.change))
+			if test.fits != (err == nil) || err != nil && !errors.Is(err, ot.ErrTooLarge) {
+				t.Fatalf("ApplyWithin(%d, %s) gives %v", test.limit, test.change, err)
+			}
+			if !test.fits {
+				want = parse(t, content)
+			}
+			wantDelta(t, "the content", c.Delta(), want)
+			checkTree(t, c)
+		})
+	}
+}
+
+// TestApplyWithinBoundsMemory formats a page of many runs, no two alike, with many
+// attributes: done to its end that would take some hundred megabytes.
+func TestApplyWithinBoundsMemory(t *testing.T) {
+	const runs, limit = 20_000, 1_000_000
+	var page ot.Delta
+	for i := range runs {
+		page = append(page, ot.Op{Insert: "x", Attributes: ot.MakeAttributes(ot.Attr{Name: fmt.Sprint("comment:", i), Value: ot.True})})
+	}
+	var many []ot.Attr
+	for i := range 64 {
+		many = append(many, ot.Attr{Name: fmt.Sprint("format", i), Value: ot.StringValue(strings.Repeat("v", 100))})
+	}
+	c := newContent(t, page)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := c.ApplyWithin(limit, "ann", ot.Delta{{Retain: runs, Attributes: ot.MakeAttributes(many...)}})
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, ot.ErrTooLarge) {
+		t.Fatalf("ApplyWithin gives %v, want ErrTooLarge", err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 10*limit {
+		t.Errorf("a limit of %d bytes took %d of memory", limit, used)
+	}
+	wantDelta(t, "the content", c.Delta(), page)
 }
 
 // TestSnapshotsAreReadWhileTheContentChanges is for the race detector.

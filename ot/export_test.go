@@ -10,6 +10,9 @@ import (
 // are empty, should be joined or cut a character.
 func CheckTree(c *Content) error {
 	depth, err := checkNode(c.root)
+	if err == nil && c.formats != c.root.formats() {
+		err = fmt.Errorf("the content's formats are %v, its parts' %v", c.formats, c.root.formats())
+	}
 	if err == nil && c.sum != c.root.total() {
 		err = fmt.Errorf("the content's sum is %v, its parts' %v", c.sum, c.root.total())
 	}
@@ -38,6 +41,9 @@ func checkNode(n node) (depth int, err error) {
 		depth = below + 1
 		if b.sums[i] != kid.total() {
 			return 0, fmt.Errorf("child %d has sum %v, its parts %v", i, b.sums[i], kid.total())
+		}
+		if b.forms[i] != kid.formats() {
+			return 0, fmt.Errorf("child %d has formats %v, its parts %v", i, b.forms[i], kid.formats())
 		}
 	}
 	return depth, nil

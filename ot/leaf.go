@@ -1,6 +1,9 @@
 package ot
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 const (
 	// maxLeafBytes bounds the text of a leaf, which is moved on every edit in it.
@@ -15,17 +18,18 @@ const (
 	leafRoom = 32
 )
 
-// A run is a stretch of text in one style, or an embed.
+// A run is a stretch of text in one style by one author, or an embed.
 type run struct {
 	bytes, units int32
 	style        *style
+	author       author
 }
 
 // run returns f as a run.
-func (f *fragment) run() run { return run{int32(len(f.text)), int32(f.units), f.style} }
+func (f *fragment) run() run { return run{int32(len(f.text)), int32(f.units), f.style, f.author} }
 
 // joins reports whether r and o, neighbours, are one run.
-func (r *run) joins(o *run) bool { return r.style == o.style && !r.style.isEmbed() }
+func (r *run) joins(o *run) bool { return r.author == o.author && r.style.continues(o.style) }
 
 // A leaf holds about 1 KB of text. Neighbours among its runs do not join, and
 // none is empty.
@@ -45,12 +49,29 @@ func (l *leaf) owned(o owner) node {
 }
 
 func (l *leaf) total() sum {
-	total := sum{bytes: len(l.text)}
+	total := sum{bytes: len(l.text), lines: countLines(l.text)}
 	for i := range l.runs {
 		total.units += int(l.runs[i].units)
 	}
-	total.extra = l.extra()
 	return total
+}
+
+func countLines(text []byte) int { return bytes.Count(text, []byte{'\n'}) }
+
+func (l *leaf) formats() formats {
+	if len(l.runs) == 0 {
+		return formats{}
+	}
+	s := l.runs[0].style
+	f := formats{s.extra, s, s}
+	for i := range l.runs[1:] {
+		s := l.runs[i+1].style
+		if !f.last.continues(s) {
+			f.extra += s.extra
+		}
+		f.last = s
+	}
+	return f
 }
 
 // A place is where a position lies in a leaf.
@@ -107,7 +128,7 @@ func (l *leaf) between(at int) bool {
 	return true
 }
 
-func (l *leaf) walk(from, to int, yield func([]byte, *style) bool) bool {
+func (l *leaf) walk(from, to int, yield func([]byte, *run) bool) bool {
 	text := l.text
 	for i := 0; i < len(l.runs) && to > 0; i++ {
 		r := &l.runs[i]
@@ -122,7 +143,7 @@ func (l *leaf) walk(from, to int, yield func([]byte, *style) bool) bool {
 				start, _ := offsetUTF16(text[:r.bytes], from, units)
 				piece = piece[start:]
 			}
-			if len(piece) > 0 && !yield(piece, r.style) {
+			if len(piece) > 0 && !yield(piece, r) {
 				return false
 			}
 		}
@@ -133,34 +154,48 @@ func (l *leaf) walk(from, to int, yield func([]byte, *style) bool) bool {
 	return true
 }
 
-func (l *leaf) insert(at int, f fragment) sum {
+func (l *leaf) linesBefore(at int) int {
 	if len(l.runs) == 0 {
-		return l.push(f)
+		return 0
 	}
-	added, change := f.run(), sum{units: f.units, bytes: len(f.text)}
+	return countLines(l.text[:l.findBefore(at).byte])
+}
+
+func (l *leaf) lineStart(n int) int {
+	end := 0
+	for ; n > 0; n-- {
+		end += bytes.IndexByte(l.text[end:], '\n') + 1
+	}
+	return lenUTF16(l.text[:end])
+}
+
+func (l *leaf) insert(at int, f fragment) (change sum, reformed bool) {
+	if len(l.runs) == 0 {
+		l.push(f)
+		return f.sum(), true
+	}
+	added := f.run()
 	p := l.findBefore(at)
 	l.insertBytes(p.byte, f.text)
 	if r := &l.runs[p.run]; r.joins(&added) {
 		r.bytes += added.bytes
 		r.units += added.units
-		return change
+		return f.sum(), false
 	}
-	change.extra = l.insertRun(p, added)
-	return change
+	l.insertRun(p, added)
+	return f.sum(), true
 }
 
-// push appends f and returns what was added.
-func (l *leaf) push(f fragment) sum {
-	added, change := f.run(), sum{units: f.units, bytes: len(f.text)}
+// push appends f.
+func (l *leaf) push(f fragment) {
+	added := f.run()
 	l.text = append(l.text, f.text...)
 	if n := len(l.runs); n > 0 && l.runs[n-1].joins(&added) {
 		l.runs[n-1].bytes += added.bytes
 		l.runs[n-1].units += added.units
-		return change
+		return
 	}
 	l.runs = append(l.runs, added)
-	change.extra = f.style.extra
-	return change
 }
 
 // insertBytes puts text at byte offset at.
@@ -173,60 +208,53 @@ func (l *leaf) insertBytes(at int, text string) {
 	}
 }
 
-// insertRun puts a run at p, whose own run it does not join, and returns the
-// change of the sum's extra.
-func (l *leaf) insertRun(p place, added run) (extra int) {
-	r := l.runs[p.run]
+// insertRun puts a run at p, whose own run it does not join.
+func (l *leaf) insertRun(p place, added run) {
 	switch {
 	case p.in == 0:
 		l.runs = slices.Insert(l.runs, p.run, added)
-	case p.in < int(r.units):
+	case p.in < int(l.runs[p.run].units):
 		l.cutRun(p)
 		l.runs = slices.Insert(l.runs, p.run+1, added)
-		return added.style.extra + r.style.extra
 	case p.run+1 < len(l.runs) && l.runs[p.run+1].joins(&added):
 		next := &l.runs[p.run+1]
 		next.bytes += added.bytes
 		next.units += added.units
-		return 0
 	default:
 		l.runs = slices.Insert(l.runs, p.run+1, added)
 	}
-	return added.style.extra
 }
 
-func (l *leaf) remove(at, n int) sum {
+func (l *leaf) remove(at, n int) (change sum, reformed bool) {
 	p := l.findAfter(at)
 	r := &l.runs[p.run]
 	left := int(r.units) - p.in // of the run, from at on
 	if n > left || n == int(r.units) {
-		return l.removeRuns(at, n)
+		return l.removeRuns(at, n), true
 	}
 	size, _ := offsetUTF16(l.text[p.byte:p.runByte+int(r.bytes)], n, left)
+	change = sum{-n, -size, -countLines(l.text[p.byte : p.byte+size])}
 	l.text = slices.Delete(l.text, p.byte, p.byte+size)
 	r.bytes -= int32(size)
 	r.units -= int32(n)
-	return sum{units: -n, bytes: -size}
+	return change, false
 }
 
 // removeRuns is remove where at least one run goes wholly.
 func (l *leaf) removeRuns(at, n int) sum {
-	change := sum{extra: -l.extra()}
 	i, from := l.cut(at)
 	j, to := l.cut(at + n)
+	change := sum{bytes: from - to, lines: -countLines(l.text[from:to])}
 	for _, r := range l.runs[i:j] {
 		change.units -= int(r.units)
 	}
 	l.runs = slices.Delete(l.runs, i, j)
 	l.text = slices.Delete(l.text, from, to)
 	l.joinRuns(i)
-	change.bytes = from - to
-	change.extra += l.extra()
 	return change
 }
 
-func (l *leaf) restyle(at, n int, r *restyling) (done, extra int) {
-	extra = -l.extra()
+func (l *leaf) restyle(at, n int, r *restyling) (done int) {
 	i, _ := l.cut(at)
 	j, _ := l.cut(at + n)
 	for k := range l.runs[i:j] {
@@ -235,7 +263,7 @@ func (l *leaf) restyle(at, n int, r *restyling) (done, extra int) {
 		done += int(styled.units)
 	}
 	l.joinRuns(i)
-	return done, extra + l.extra()
+	return done
 }
 
 // cut makes a run begin at a position, and returns its index and byte offset.
@@ -281,15 +309,6 @@ func (l *leaf) joinRuns(i int) {
 	}
 	clear(l.runs[len(joined):])
 	l.runs = joined
-}
-
-// extra adds up the runs' attributes and embeds.
-func (l *leaf) extra() int {
-	extra := 0
-	for i := range l.runs {
-		extra += l.runs[i].style.extra
-	}
-	return extra
 }
 
 func (l *leaf) overfull() bool { return len(l.text) > maxLeafBytes || len(l.runs) > maxLeafRuns }

@@ -15,13 +15,13 @@ func load(content Delta, styles *styles, o owner) node {
 	for i := range content {
 		op := &content[i]
 		if op.Embed.Type != "" {
-			l.add(fragment{embedText, 1, newStyle(op.Embed, op.Attributes)})
+			l.add(fragment{text: embedText, units: 1, style: newStyle(op.Embed, op.Attributes)})
 			continue
 		}
 		s := styles.of(op.Attributes)
 		for text := op.Insert; text != ""; {
 			part := prefix(text, max(l.room(), utf8.UTFMax))
-			l.add(fragment{part, LenUTF16(part), s})
+			l.add(fragment{text: part, units: LenUTF16(part), style: s})
 			text = text[len(part):]
 		}
 	}

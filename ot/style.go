@@ -33,6 +33,10 @@ func newStyle(embed Embed, attributes Attributes) *style {
 
 func (s *style) isEmbed() bool { return s.embed.Type != "" }
 
+// continues reports whether next, the style of a run's neighbour, makes both
+// one op in a Delta.
+func (s *style) continues(next *style) bool { return s == next && !s.isEmbed() }
+
 // styles are the text styles of a Content and of its snapshots, one for each
 // set of attributes. Styles that no run has any more are forgotten. Safe for
 // concurrent use.
@@ -40,6 +44,7 @@ type styles struct {
 	mu      sync.Mutex
 	known   map[string]weak.Pointer[style] // by the attributes' JSON
 	last    *style                         // most often the next one, too
+	largest int                            // the greatest extra of all so far
 	key     []byte
 	sweepAt int // how many may be known before the forgotten ones are dropped
 }
@@ -72,8 +77,16 @@ func (t *styles) find(attributes Attributes) *style {
 		t.sweep()
 	}
 	s := newStyle(Embed{}, attributes)
+	t.largest = max(t.largest, s.extra)
 	t.known[string(t.key)] = weak.Make(s)
 	return s
+}
+
+// mostExtra is at least the extra of every text style.
+func (t *styles) mostExtra() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.largest
 }
 
 // sweep drops the styles that nobody has any more.
@@ -90,21 +103,26 @@ func (t *styles) sweep() {
 type restyling struct {
 	styles     *styles
 	attributes Attributes
-	from, to   *style // the last text style met, and what became of it
+	done       map[*style]*style // what became of each text style met
 }
 
 // of returns what the attributes make of s.
 func (r *restyling) of(s *style) *style {
-	if s == r.from {
-		return r.to
+	if to := r.done[s]; to != nil {
+		return to
 	}
+	to := s
 	composed := composeAttributes(s.attributes, r.attributes, false)
 	switch {
 	case composed.Equal(s.attributes):
-		return s
 	case s.isEmbed():
-		return newStyle(s.embed, composed)
+		return newStyle(s.embed, r.styles.of(composed).attributes)
+	default:
+		to = r.styles.of(composed)
 	}
-	r.from, r.to = s, r.styles.of(composed)
-	return r.to
+	if r.done == nil {
+		r.done = make(map[*style]*style)
+	}
+	r.done[s] = to
+	return to
 }

@@ -1,5 +1,7 @@
 package ot
 
+import "strings"
+
 // An owner marks nodes of the tree that only one Content refers to. Nodes of
 // any other owner are shared and must not be written to.
 type owner uint64
@@ -8,20 +10,47 @@ type owner uint64
 type sum struct {
 	units int // UTF-16 code units
 	bytes int // UTF-8
-	extra int // bytes of attributes and embeds as JSON, for each run
+	lines int // newlines
 }
 
 func (s *sum) add(o sum) {
 	s.units += o.units
 	s.bytes += o.bytes
-	s.extra += o.extra
+	s.lines += o.lines
+}
+
+// Formats are what the styles in a part of the tree come to. Unlike sums they
+// cannot be subtracted: a stretch of one style that two parts share counts once.
+type formats struct {
+	extra       int    // bytes of attributes and embeds as JSON, once a stretch
+	first, last *style // nil where there is nothing
+}
+
+// then returns the formats of f's part and g's behind it.
+func (f formats) then(g formats) formats {
+	switch {
+	case f.first == nil:
+		return g
+	case g.first == nil:
+		return f
+	}
+	extra := f.extra + g.extra
+	if f.last.continues(g.first) {
+		extra -= g.first.extra
+	}
+	return formats{extra, f.first, g.last}
 }
 
 // A fragment is a piece of text, or an embed, that fits into one leaf.
 type fragment struct {
-	text  string
-	units int
-	style *style
+	text   string
+	units  int
+	style  *style
+	author author
+}
+
+func (f *fragment) sum() sum {
+	return sum{units: f.units, bytes: len(f.text), lines: strings.Count(f.text, "\n")}
 }
 
 // A node is a leaf or a branch. Positions count UTF-16 units from the node's
@@ -35,22 +64,29 @@ type node interface {
 	owned(o owner) node
 	// total adds the node up.
 	total() sum
+	formats() formats
 
-	// insert puts f at a position, and returns what was added.
-	insert(at int, f fragment) sum
-	// remove drops up to n units, at least one, from a position on, and returns
-	// the (negative) change. It stops at the end of a leaf.
-	remove(at, n int) sum
+	// insert puts f at a position. It returns what was added, and whether the
+	// formats may be others now.
+	insert(at int, f fragment) (change sum, reformed bool)
+	// remove drops up to n units, at least one, from a position on. It stops at
+	// the end of a leaf, and returns the (negative) change and whether the
+	// formats may be others now.
+	remove(at, n int) (change sum, reformed bool)
 	// restyle changes the style of up to n units, at least one, from a position
-	// on. It stops at the end of a leaf and returns how far it came, and the
-	// change of the sum's extra.
-	restyle(at, n int, r *restyling) (done, extra int)
+	// on. It stops at the end of a leaf and returns how far it came.
+	restyle(at, n int, r *restyling) (done int)
 
 	// between reports whether a position is not inside a surrogate pair.
 	between(at int) bool
 	// walk yields the pieces from one position to another, which is greater,
-	// and reports whether to go on.
-	walk(from, to int, yield func([]byte, *style) bool) bool
+	// each with the run that it is in, and reports whether to go on.
+	walk(from, to int, yield func([]byte, *run) bool) bool
+	// linesBefore counts the newlines before a position.
+	linesBefore(at int) int
+	// lineStart returns the position behind newline n, counted from 1; 0 for 0.
+	// There must be so many.
+	lineStart(n int) int
 
 	overfull() bool
 	underfull() bool
@@ -72,6 +108,7 @@ type branch struct {
 	owner owner
 	n     int // how many children; one more than maxKids until it is split
 	sums  [maxKids + 1]sum
+	forms [maxKids + 1]formats
 	kids  [maxKids + 1]node
 }
 
@@ -92,11 +129,23 @@ func (b *branch) total() sum {
 	return total
 }
 
+func (b *branch) formats() formats {
+	var all formats
+	for _, f := range b.forms[:b.n] {
+		all = all.then(f)
+	}
+	return all
+}
+
 // push appends a child.
 func (b *branch) push(kid node) {
-	b.kids[b.n], b.sums[b.n] = kid, kid.total()
+	b.kids[b.n] = kid
 	b.n++
+	b.count(b.n - 1)
 }
+
+// count adds child i up again.
+func (b *branch) count(i int) { b.sums[i], b.forms[i] = b.kids[i].total(), b.kids[i].formats() }
 
 // findBefore returns the child that holds the unit before a position, so that
 // what is inserted there lengthens it, and the position in that child.
@@ -127,30 +176,44 @@ func (b *branch) own(i int) node {
 	return kid
 }
 
-func (b *branch) insert(at int, f fragment) sum {
+func (b *branch) insert(at int, f fragment) (change sum, reformed bool) {
 	i, at := b.findBefore(at)
 	kid := b.own(i)
-	change := kid.insert(at, f)
-	b.sums[i].add(change)
-	change.extra += b.mend(i, kid)
-	return change
+	change, reformed = kid.insert(at, f)
+	b.changed(i, kid, change, reformed)
+	return change, reformed
 }
 
-func (b *branch) remove(at, n int) sum {
+func (b *branch) remove(at, n int) (change sum, reformed bool) {
 	i, at := b.findAfter(at)
 	kid := b.own(i)
-	change := kid.remove(at, n)
-	b.sums[i].add(change)
-	change.extra += b.mend(i, kid)
-	return change
+	change, reformed = kid.remove(at, n)
+	b.changed(i, kid, change, reformed)
+	return change, reformed
 }
 
-func (b *branch) restyle(at, n int, r *restyling) (done, extra int) {
+func (b *branch) restyle(at, n int, r *restyling) (done int) {
 	i, at := b.findAfter(at)
 	kid := b.own(i)
-	done, extra = kid.restyle(at, n, r)
-	b.sums[i].extra += extra
-	return done, extra + b.mend(i, kid)
+	done = kid.restyle(at, n, r)
+	b.changed(i, kid, sum{}, true)
+	return done
+}
+
+// changed takes in what a change did to child i.
+func (b *branch) changed(i int, kid node, change sum, reformed bool) {
+	b.sums[i].add(change)
+	if reformed {
+		b.forms[i] = kid.formats()
+	}
+	switch {
+	case kid.overfull():
+		b.split(i, kid)
+	case kid.underfull():
+		if (i+1 == b.n || !b.join(i)) && i > 0 {
+			b.join(i - 1)
+		}
+	}
 }
 
 func (b *branch) between(at int) bool {
@@ -161,7 +224,7 @@ func (b *branch) between(at int) bool {
 	return b.kids[i].between(at)
 }
 
-func (b *branch) walk(from, to int, yield func([]byte, *style) bool) bool {
+func (b *branch) walk(from, to int, yield func([]byte, *run) bool) bool {
 	for i := 0; i < b.n && to > 0; i++ {
 		units := b.sums[i].units
 		if from < units && !b.kids[i].walk(max(from, 0), min(to, units), yield) {
@@ -173,52 +236,51 @@ func (b *branch) walk(from, to int, yield func([]byte, *style) bool) bool {
 	return true
 }
 
-// mend splits child i if it has become too large, and joins it with a neighbour
-// if it has become too small. It returns the change of the sum's extra, for
-// either may cut a run in two or make two runs one.
-func (b *branch) mend(i int, kid node) (extra int) {
-	switch {
-	case kid.overfull():
-		return b.split(i, kid)
-	case kid.underfull():
-		if i+1 < b.n {
-			if extra, joined := b.join(i); joined {
-				return extra
-			}
-		}
-		if i > 0 {
-			extra, _ = b.join(i - 1)
-		}
+func (b *branch) linesBefore(at int) int {
+	lines, i := 0, 0
+	for i < b.n-1 && at >= b.sums[i].units {
+		at -= b.sums[i].units
+		lines += b.sums[i].lines
+		i++
 	}
-	return extra
+	return lines + b.kids[i].linesBefore(at)
+}
+
+func (b *branch) lineStart(n int) int {
+	start, i := 0, 0
+	for i < b.n-1 && n > b.sums[i].lines {
+		n -= b.sums[i].lines
+		start += b.sums[i].units
+		i++
+	}
+	return start + b.kids[i].lineStart(n)
 }
 
 // split makes two of child i.
-func (b *branch) split(i int, kid node) (extra int) {
+func (b *branch) split(i int, kid node) {
 	right := kid.halve()
 	copy(b.kids[i+2:b.n+1], b.kids[i+1:b.n])
 	copy(b.sums[i+2:b.n+1], b.sums[i+1:b.n])
+	copy(b.forms[i+2:b.n+1], b.forms[i+1:b.n])
 	b.n++
-	extra = -b.sums[i].extra
 	b.kids[i+1] = right
-	b.sums[i], b.sums[i+1] = kid.total(), right.total()
-	return extra + b.sums[i].extra + b.sums[i+1].extra
+	b.count(i)
+	b.count(i + 1)
 }
 
-// join makes children i and i+1 one, if they fit into one.
-func (b *branch) join(i int) (extra int, joined bool) {
+// join makes children i and i+1 one, and reports whether they fit into one.
+func (b *branch) join(i int) bool {
 	if !b.kids[i].takes(b.kids[i+1]) {
-		return 0, false
+		return false
 	}
-	left := b.own(i)
-	left.absorb(b.kids[i+1])
-	extra = -b.sums[i].extra - b.sums[i+1].extra
-	b.sums[i] = left.total()
+	b.own(i).absorb(b.kids[i+1])
 	b.n--
 	copy(b.kids[i+1:b.n], b.kids[i+2:b.n+1])
 	copy(b.sums[i+1:b.n], b.sums[i+2:b.n+1])
-	b.kids[b.n] = nil
-	return extra + b.sums[i].extra, true
+	copy(b.forms[i+1:b.n], b.forms[i+2:b.n+1])
+	b.kids[b.n], b.forms[b.n] = nil, formats{}
+	b.count(i)
+	return true
 }
 
 func (b *branch) overfull() bool  { return b.n > maxKids }
@@ -229,7 +291,9 @@ func (b *branch) halve() node {
 	right := &branch{owner: b.owner, n: b.n - half}
 	copy(right.kids[:], b.kids[half:b.n])
 	copy(right.sums[:], b.sums[half:b.n])
+	copy(right.forms[:], b.forms[half:b.n])
 	clear(b.kids[half:b.n])
+	clear(b.forms[half:b.n])
 	b.n = half
 	return right
 }
@@ -240,5 +304,6 @@ func (b *branch) absorb(right node) {
 	r := right.(*branch)
 	copy(b.kids[b.n:], r.kids[:r.n])
 	copy(b.sums[b.n:], r.sums[:r.n])
+	copy(b.forms[b.n:], r.forms[:r.n])
 	b.n += r.n
 }

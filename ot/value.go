@@ -81,7 +81,11 @@ func appendNumber(dst []byte, x float64) []byte {
 // appendString appends s as a JSON string, escaping only what JSON requires,
 // as JavaScript's JSON.stringify does.
 func appendString[T string | []byte](dst []byte, s T) []byte {
-	dst = append(dst, '"')
+	return append(appendEscaped(append(dst, '"'), s), '"')
+}
+
+// appendEscaped is appendString without the quotes.
+func appendEscaped[T string | []byte](dst []byte, s T) []byte {
 	done := 0
 	for i := 0; i < len(s); i++ {
 		if b := s[i]; b < ' ' || b == '"' || b == '\\' {
@@ -90,8 +94,7 @@ func appendString[T string | []byte](dst []byte, s T) []byte {
 			done = i + 1
 		}
 	}
-	dst = append(dst, s[done:]...)
-	return append(dst, '"')
+	return append(dst, s[done:]...)
 }
 
 func appendEscape(dst []byte, b byte) []byte {

@@ -1,0 +1,56 @@
+package ot
+
+import "crypto/sha256"
+
+// Hash returns the SHA-256 of c's JSON, as [Delta.AppendJSON] writes it. So it
+// depends on the content alone: neither on the changes that led to it, nor on
+// who made them, nor on how c keeps it; and whoever has the content as a Delta,
+// in any language, can find the same. It takes time linear in the size, and
+// no memory.
+func (c *Content) Hash() [sha256.Size]byte {
+	const enough = 4 << 10 // bytes to hash at once
+	sha := sha256.New()
+	text := []byte{'['}
+	open := (*style)(nil) // of the insert of text being written
+	begun := false
+	for piece, r := range c.pieces(0, c.sum.units) {
+		if r.style != open || r.style.isEmbed() {
+			text = endInsert(text, open)
+			if begun {
+				text = append(text, ',')
+			}
+			begun = true
+			text = beginInsert(text, r.style)
+			open = r.style
+		}
+		if !r.style.isEmbed() {
+			text = appendEscaped(text, piece)
+		}
+		if len(text) >= enough {
+			sha.Write(text)
+			text = text[:0]
+		}
+	}
+	sha.Write(append(endInsert(text, open), ']'))
+	return [sha256.Size]byte(sha.Sum(nil))
+}
+
+// beginInsert appends an insert up to where its text goes.
+func beginInsert(dst []byte, s *style) []byte {
+	dst = append(dst, `{"insert":`...)
+	if s.isEmbed() {
+		return s.embed.AppendJSON(dst)
+	}
+	return append(dst, '"')
+}
+
+// endInsert appends the end of an insert, if one is open.
+func endInsert(dst []byte, s *style) []byte {
+	if s == nil {
+		return dst
+	}
+	if !s.isEmbed() {
+		dst = append(dst, '"')
+	}
+	return appendAttributes(dst, s.attributes)
+}
