@@ -1,6 +1,7 @@
 package editor
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -54,12 +55,13 @@ func (ps *Pages) Create(ctx context.Context, p Principal, in NewPage) (Page, err
 	if set, ok := ps.catalog.get(id); ok {
 		return ps.page(ctx, p, set)
 	}
-	seq, err := ps.writeFirst(ctx, p, id, in.Content)
+	created := ps.cfg.Now().UTC().Truncate(time.Millisecond)
+	first, err := ps.writeFirst(ctx, p, id, in.Content)
 	if err != nil {
 		return Page{}, err
 	}
-	now := ps.cfg.Now().UTC().Truncate(time.Millisecond)
-	set, err := ps.catalog.add(ctx, Settings{ID: id, Title: in.Title, Creator: p.ID, Created: now}, seq, now)
+	set := Settings{ID: id, Title: in.Title, Creator: p.ID, Created: created}
+	set, err = ps.catalog.add(ctx, set, first.seq, cmp.Or(first.time, created))
 	if err != nil {
 		return Page{}, err
 	}
@@ -82,20 +84,28 @@ func (ps *Pages) newID(p Principal, key string) PageID {
 	return PageID(base64.RawURLEncoding.EncodeToString(raw))
 }
 
-// writeFirst commits a new page's content before its settings make it visible.
-func (ps *Pages) writeFirst(ctx context.Context, p Principal, id PageID, content ot.Delta) (uint64, error) {
+// writeFirst commits a new page's content before its settings make it
+// visible, and answers where the page then stands.
+func (ps *Pages) writeFirst(ctx context.Context, p Principal, id PageID, content ot.Delta) (view, error) {
 	if content == nil {
-		return 0, nil
+		return view{}, nil
 	}
 	if err := checkContents(content); err != nil {
-		return 0, err
+		return view{}, err
 	}
 	content = content.Normalize()
 	if err := checkContent(content); err != nil {
-		return 0, err
+		return view{}, err
 	}
 	e := Edit{Client: "create-" + string(id), N: 1, Delta: fromEmpty(content)}
-	return ps.submit(ctx, id, &request{Edit: e, author: p.ID, digest: e.digest()})
+	if _, err := ps.submit(ctx, id, &request{Edit: e, author: p.ID, digest: e.digest()}); err != nil {
+		return view{}, err
+	}
+	v, err := ps.look(ctx, id)
+	if err != nil {
+		return view{}, err
+	}
+	return *v, nil
 }
 
 func (ps *Pages) page(ctx context.Context, p Principal, set Settings) (Page, error) {

@@ -371,7 +371,7 @@ func importTitle(title, filename string) string {
 // readUpload reads the field "file" of a multipart form.
 func readUpload(c *gin.Context) (name, kind string, file []byte, err error) {
 	if c.Request.ContentLength > maxFileBytes+maxOtherBytes {
-		return "", "", nil, tooLarge("the file", maxFileBytes)
+		return "", "", nil, tooLarge("The file", maxFileBytes)
 	}
 	c.Request.Body = http.MaxBytesReader(plainWriter(c), c.Request.Body, maxFileBytes+maxOtherBytes)
 	form, err := c.Request.MultipartReader()
@@ -399,14 +399,14 @@ func readPart(part *multipart.Part) ([]byte, error) {
 		return nil, badForm(err)
 	}
 	if len(file) > maxFileBytes {
-		return nil, tooLarge("the file", maxFileBytes)
+		return nil, tooLarge("The file", maxFileBytes)
 	}
 	return file, nil
 }
 
 func badForm(err error) error {
 	if p := typedProblem(err); p != nil {
-		return tooLarge("the file", maxFileBytes)
+		return tooLarge("The file", maxFileBytes)
 	}
 	return badRequest("The form cannot be read: %v.", err)
 }

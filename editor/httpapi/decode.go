@@ -29,14 +29,14 @@ const (
 func readBody(c *gin.Context, limit int64) ([]byte, error) {
 	r := c.Request
 	if r.ContentLength > limit {
-		return nil, tooLarge("the body", limit)
+		return nil, tooLarge("The body", limit)
 	}
 	// The plain writer, so that net/http closes the connection of a peer that
 	// goes on sending.
 	body, err := io.ReadAll(http.MaxBytesReader(plainWriter(c), r.Body, limit))
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
-		return nil, tooLarge("the body", limit)
+		return nil, tooLarge("The body", limit)
 	}
 	if err != nil {
 		return nil, badRequest("The body ended early: %v.", err)
@@ -170,7 +170,7 @@ func decodeDelta(raw json.RawMessage) (d ot.Delta, invalid, err error) {
 		return nil, nil, badRequest("The member \"delta\" must be an array of operations.")
 	}
 	if countOps(raw) > maxEditOps {
-		return nil, nil, tooLarge("the number of operations", maxEditOps)
+		return nil, nil, tooLarge("The number of operations", maxEditOps)
 	}
 	d, invalid = ot.ParseOps(raw)
 	return d, invalid, nil

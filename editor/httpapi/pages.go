@@ -13,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"halley/editor"
+	"halley/editor/convert"
 )
 
 func (s *Server) pageRoutes(api *gin.RouterGroup) {
@@ -32,7 +33,7 @@ func pageID(c *gin.Context) editor.PageID { return editor.PageID(c.Param("id")) 
 type pageWithDelta struct {
 	editor.PageJSON
 	Delta json.RawMessage `json:"delta"`
-	Notes any             `json:"notes,omitempty"` // of an import
+	Notes []convert.Note  `json:"notes,omitempty"` // of an import
 }
 
 type createBody struct {
@@ -88,7 +89,7 @@ func decodeCreate(body []byte) (editor.NewPage, error) {
 }
 
 // created makes a page and answers 201 with the page object.
-func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewPage, notes any) (reply, error) {
+func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewPage, notes []convert.Note) (reply, error) {
 	page, err := s.pages.Create(ctx, p, in)
 	if err != nil {
 		return reply{}, err

@@ -39,7 +39,7 @@ func badRequest(format string, args ...any) error {
 func tooLarge(what string, limit int64) error {
 	return &problem{
 		status: 413, name: "too-large", title: "Too large",
-		detail: fmt.Sprintf("%s is over the limit of %d", what, limit), extra: map[string]any{"limit": limit},
+		detail: fmt.Sprintf("%s is over the limit of %d.", what, limit), extra: map[string]any{"limit": limit},
 	}
 }
 
@@ -113,7 +113,11 @@ func typedProblem(err error) *problem {
 		}
 		return p
 	case errors.As(err, &syntax):
-		return &problem{status: 422, name: "unreadable-file", title: "The file cannot be read", extra: map[string]any{"line": syntax.Line}}
+		p := &problem{status: 422, name: "unreadable-file", title: "The file cannot be read"}
+		if syntax.Line > 0 {
+			p.extra = map[string]any{"line": syntax.Line}
+		}
+		return p
 	case errors.As(err, &other):
 		return &problem{status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second}
 	case errors.As(err, &corrupt):
