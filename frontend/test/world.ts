@@ -11,6 +11,7 @@ import {
   type PageInfo,
   type PresentClient,
   Problem,
+  type ServerEvent,
 } from '../src/protocol/wire'
 import type { Rng } from './random'
 
@@ -288,7 +289,11 @@ export class TestLine implements Line {
   }
 
   change(change: Change): void {
-    this.#later(() => this.#listener.event({ type: 'change', page: 'page', change }))
+    this.event({ type: 'change', page: 'page', change })
+  }
+
+  event(event: ServerEvent): void {
+    this.#later(() => this.#listener.event(event))
   }
 
   #later(run: () => void): void {

@@ -43,10 +43,11 @@ export function clipboardHandlers(target: Target): Handlers {
     },
     drop: (view, event) => {
       // What is moved within the surface ProseMirror knows how to move.
-      if (!event.dataTransfer || !view.editable || view.dragging) return false
-      const place = view.posAtCoords({ left: event.clientX, top: event.clientY })
-      if (!place || event.dataTransfer.files.length > 0) return false
+      if (!event.dataTransfer || view.dragging) return false
+      // The browser would leave the page for a file that is dropped on it.
       event.preventDefault()
+      const place = view.posAtCoords({ left: event.clientX, top: event.clientY })
+      if (!place || !view.editable || event.dataTransfer.files.length > 0) return true
       const index = clampIndex(view.state.doc, indexOf(view.state.doc, place.pos))
       bring(target, { from: index, to: index }, event.dataTransfer, false)
       return true

@@ -76,7 +76,7 @@ export class PageEditor implements Editor, Surface {
   readonly #session: PageSession
   readonly #overlay: Overlay
   readonly #inbox = new Inbox()
-  readonly #gate = new Gate(() => this.#release())
+  readonly #gate = new Gate(() => this.flush())
   readonly #listeners = new Set<() => void>()
   readonly #root: HTMLElement
   readonly #unsubscribe: () => void
@@ -110,12 +110,13 @@ export class PageEditor implements Editor, Surface {
       nodeViews: { line: node => new LineView(node), codeBlock: node => new LineView(node) },
       dispatchTransaction: tr => this.#dispatch(tr),
       editable: () => this.#session.editable,
-      attributes: {
+      attributes: () => ({
         class: 'h-surface',
         role: 'textbox',
         'aria-multiline': 'true',
+        'aria-readonly': String(!this.#session.editable),
         ...(options.label ? { 'aria-label': options.label } : {}),
-      },
+      }),
     })
   }
 
@@ -200,7 +201,7 @@ export class PageEditor implements Editor, Surface {
   }
 
   destroy(): void {
-    this.#release()
+    this.flush()
     this.#gate.close()
     this.#unsubscribe()
     this.#stop.abort()
@@ -325,7 +326,7 @@ export class PageEditor implements Editor, Surface {
   }
 
   /** Others' changes come onto the screen. */
-  #release(): void {
+  flush(): void {
     if (this.#inbox.empty) return
     const delta = this.#inbox.take()
     const { state } = this.view

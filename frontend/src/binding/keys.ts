@@ -1,5 +1,5 @@
 /** What the keys do. What is not here is ProseMirror's base key map's, or the browser's. */
-import type { Command as KeyCommand } from 'prosemirror-state'
+import type { EditorState, Command as KeyCommand } from 'prosemirror-state'
 import { type Command, runCommand, type Target } from './commands'
 import type { SurfaceEdit } from './draft'
 import { indent, toggleCheck } from './formatting'
@@ -26,14 +26,11 @@ export function keys(target: KeyTarget, options: { onLinkRequest?: () => void })
     return ({ selection, doc }) => selection.empty && target.act(edit(indexOf(doc, selection.from)))
   }
   const doc = () => target.view.state.doc
-  // After Escape, Tab leaves the surface, so that nobody who lives by the keyboard is caught in it.
-  let leaving = false
+  // Right after Escape, Tab leaves the surface, so that nobody who lives by the keyboard is caught in it.
+  let escapedAt: EditorState | null = null
   const tab = (by: 1 | -1): KeyCommand => {
-    return () => {
-      if (leaving) {
-        leaving = false
-        return false
-      }
+    return state => {
+      if (state === escapedAt) return false
       target.act(indent(doc(), target.span(), by))
       return true
     }
@@ -80,8 +77,8 @@ export function keys(target: KeyTarget, options: { onLinkRequest?: () => void })
     Delete: atCaret(index => deleteForward(doc(), index)),
     Tab: tab(1),
     'Shift-Tab': tab(-1),
-    Escape: () => {
-      leaving = true
+    Escape: state => {
+      escapedAt = state
       return false
     },
   }
