@@ -2,7 +2,6 @@ package editor
 
 import (
 	"errors"
-	"math"
 
 	"halley/ot"
 )
@@ -195,7 +194,11 @@ func (s *state) fits(d ot.Delta, since []recent) error {
 
 // advance applies the transformed delta and counts it.
 func (s *state) advance(r *request, delta ot.Delta) (verdict, error) {
-	if err := s.apply(delta); err != nil {
+	// A page that is over its limit (it was lowered) can still shrink.
+	switch err := s.content.ApplyWithin(s.limit, r.author, delta); {
+	case errors.Is(err, ot.ErrTooLarge):
+		return verdict{}, ErrPageFull
+	case err != nil:
 		return verdict{}, err
 	}
 	s.seq++
@@ -204,47 +207,12 @@ func (s *state) advance(r *request, delta ot.Delta) (verdict, error) {
 	return verdict{kind: committed, seq: s.seq, delta: delta}, nil
 }
 
-// apply keeps the content within its limit. A page that is over it (the limit
-// was lowered) can still shrink.
-func (s *state) apply(delta ot.Delta) error {
-	size := s.content.Size()
-	if size+mostAdded(delta) <= s.limit {
-		return s.content.Apply(delta)
-	}
-	trial := s.content.Snapshot()
-	if err := trial.Apply(delta); err != nil {
-		return err
-	}
-	if trial.Size() > s.limit && trial.Size() > size {
-		return ErrPageFull
-	}
-	s.content = trial
-	return nil
-}
-
-// mostAdded is an upper bound of the bytes that d can add to a content. A
-// retain that splits a run repeats its attributes, hence the constant.
-func mostAdded(d ot.Delta) int {
-	const perOp = 4 << 10
-	bytes := 0
-	for _, op := range d {
-		bytes += perOp + len(op.Insert) + len(op.Embed.Type) + len(op.Embed.Value)
-		for _, a := range op.Attributes {
-			bytes += len(a.Name) + len(a.Value)
-		}
-		if op.Retain > 0 && len(op.Attributes) > 0 {
-			return math.MaxInt / 2 // how many runs it touches is not known here
-		}
-	}
-	return bytes
-}
-
 // replay applies a change that the log holds.
 func (s *state) replay(c Change) error {
 	if c.Seq != s.seq+1 {
 		return errors.New("the log skips a seq")
 	}
-	if err := s.content.Apply(c.Delta); err != nil {
+	if err := s.content.ApplyBy(c.Author, c.Delta); err != nil {
 		return err
 	}
 	s.seq = c.Seq
