@@ -1,0 +1,190 @@
+/** Lines that are slow, break, or go dead, and a server that is killed: nothing that was typed is lost or doubled. */
+import { expect } from 'vitest'
+import { textOf } from './src/delta'
+import { until } from './src/patience'
+import type { Person } from './src/person'
+import type { PageObject } from './src/program'
+import { type Stage, test } from './src/stage'
+import { countTokens, tokens } from './src/tokens'
+import type { Wire } from './src/wire'
+
+/** What happens before the token of that number is typed. */
+type Weather = Record<number, () => Promise<void> | void>
+
+async function write(who: Person, mark: string, count: number, weather: Weather = {}): Promise<void> {
+  for (const [i, token] of tokens(mark, count).entries()) {
+    await weather[i]?.()
+    await who.types(` ${token}`)
+  }
+}
+
+/** Two people with their carets apart in one paragraph, each over a line of their own. */
+async function twoLines(stage: Stage): Promise<[PageObject, Person, Person, Wire, Wire]> {
+  const page = await stage.write('Mira: and Jonas:')
+  const [one, other] = [await stage.wire(), await stage.wire()]
+  const [mira, jonas] = await stage.two(page, { mira: one, jonas: other })
+  await mira.caret('after', 'Mira:')
+  await jonas.goesToEnd()
+  return [page, mira, jonas, one, other]
+}
+
+test('the line is slow, in pieces, and cut while both type', async ({ stage }) => {
+  const [page, mira, jonas, one, other] = await twoLines(stage)
+  const isGone = async (who: Person) => {
+    const { text } = await who.status('reconnecting', 'offline')
+    expect(text).toMatch(/^(Reconnecting|Offline)/)
+  }
+  await Promise.all([
+    write(mira, 'm', 60, {
+      5: () => one.breakNext('in the answer'),
+      15: () => one.breakNext('in the request', 'in the answer'),
+      25: () => one.cut(),
+      28: () => isGone(mira),
+      30: () => one.mend(),
+      40: () => {
+        one.delayMs = 15
+        one.pieceBytes = 40
+      },
+      50: () => {
+        one.delayMs = 0
+      },
+    }),
+    write(jonas, 'j', 60, {
+      10: () => {
+        other.pieceBytes = 3
+      },
+      20: () => {
+        other.pieceBytes = Number.POSITIVE_INFINITY
+        other.cut()
+      },
+      23: () => isGone(jonas),
+      26: () => other.mend(),
+      35: () => other.breakNext('in the answer', 'in the answer'),
+      45: () => other.breakNext('in the request'),
+    }),
+  ])
+
+  const text = textOf(await stage.agree(page, mira, jonas))
+  expect(countTokens(text)).toEqual({ m: 60, j: 60 })
+  expect(text).toMatch(/^Mira: m0 .* m59 and Jonas: j0 .* j59\n$/)
+  expect([one.broken, other.broken], 'edits that were broken on their way').toEqual([3, 3])
+})
+
+test('the chip says how many edits wait while the line is cut, and Saved when it is back', async ({
+  stage,
+}) => {
+  const [page, mira, jonas, one] = await twoLines(stage)
+  one.cut()
+  await mira.status('reconnecting', 'offline')
+  await write(mira, 'm', 3)
+  const { text } = await mira.chip()
+  expect(text).toMatch(/^(Reconnecting|Offline) — \d+ edits kept in this tab/)
+  expect(await mira.text(), 'she goes on writing').toContain('Mira: m0 m1 m2')
+  expect(await jonas.text()).not.toContain('m0')
+  one.mend()
+  await stage.agree(page, mira, jonas)
+  expect((await mira.chip()).text).toBe('Saved')
+})
+
+test('a browser that is told that it is offline says so, and keeps what is written', async ({ stage }) => {
+  const page = await stage.write('Here:')
+  const [mira, jonas] = await stage.two(page)
+  await mira.goesToEnd()
+  await mira.page.setOfflineMode(true)
+  await write(mira, 'm', 5)
+  expect((await mira.status('offline')).text).toMatch(
+    /^Offline — \d+ edits? kept in this tab until you are back$/,
+  )
+  await mira.page.setOfflineMode(false)
+  expect(countTokens(textOf(await stage.agree(page, mira, jonas)))).toEqual({ m: 5 })
+})
+
+test('where the line swallows everything the edits are said to wait, and arrive when it is open again', async ({
+  stage,
+}) => {
+  const [page, mira, jonas, one] = await twoLines(stage)
+  one.stall()
+  await write(mira, 'm', 4)
+  expect((await mira.status('waiting')).text).toMatch(/^\d+ edits waiting$/)
+  await write(jonas, 'j', 4)
+  one.mend()
+  const text = textOf(await stage.agree(page, mira, jonas))
+  expect(text).toBe('Mira: m0 m1 m2 m3 and Jonas: j0 j1 j2 j3\n')
+})
+
+test('the server is killed and started again while both type', async ({ stage }) => {
+  const page = await stage.write('Mira: and Jonas:')
+  const [mira, jonas] = await stage.two(page)
+  await mira.caret('after', 'Mira:')
+  await jonas.goesToEnd()
+  await Promise.all([
+    write(mira, 'm', 60, {
+      10: () => stage.server.kill(),
+      12: async () => {
+        expect((await mira.status('reconnecting', 'offline')).text).toMatch(/kept in this tab/)
+      },
+      20: () => stage.server.begin(),
+      // Between an edit and its answer, as far as that can be hit.
+      40: async () => {
+        await stage.server.kill()
+        await stage.server.begin()
+      },
+    }),
+    write(jonas, 'j', 60),
+  ])
+
+  const text = textOf(await stage.agree(page, mira, jonas))
+  expect(countTokens(text)).toEqual({ m: 60, j: 60 })
+  const numbers = new Map<string, number[]>()
+  for (const { client, n } of await stage.program.changes(page.id)) {
+    numbers.set(client, [...(numbers.get(client) ?? []), n])
+  }
+  for (const [client, ns] of numbers) {
+    expect(ns, `the numbers of ${client}'s edits`).toEqual(ns.map((_, i) => i + 1))
+  }
+})
+
+test('a page that was open all night gets exactly what it missed, and keeps what was written in it', async ({
+  stage,
+}) => {
+  const CHANGES = 2000
+  const WRITERS = 4
+  const page = await stage.write('Evening.')
+  const line = await stage.wire()
+  const mira = await stage.person('Mira')
+  await mira.opens(stage.at(page, line))
+  await mira.goesToEnd()
+  await mira.page.evaluate(() => {
+    document.documentElement.dataset.since = 'the evening'
+  })
+
+  line.stall()
+  const writer = async (mark: string) => {
+    const submit = stage.program.editor(page.id)
+    let base = page.seq
+    for (const token of tokens(mark, CHANGES / WRITERS)) base = await submit(base, [{ insert: `${token} ` }])
+  }
+  await Promise.all([...'abcd'].map(writer))
+  const { seq: head } = await stage.program.page(page.id)
+  expect(head - page.seq).toBe(CHANGES)
+  await mira.types(' Still awake.')
+
+  // In the morning the connections turn out to be dead.
+  line.listening = true
+  line.cut()
+  line.mend()
+  await mira.sees('a499')
+  const text = textOf(await stage.agree(page, mira))
+  expect(text).toMatch(/ Evening\. Still awake\.\n$/)
+  expect(countTokens(text)).toEqual({ a: 500, b: 500, c: 500, d: 500 })
+  expect(await mira.page.evaluate(() => document.documentElement.dataset.since)).toBe('the evening')
+  await until('her own edit came over the line', () => (seqsIn(line.heard).at(-1)! > head ? true : undefined))
+  const missed = seqsIn(line.heard).filter(seq => seq <= head)
+  expect(missed).toEqual(Array.from({ length: CHANGES }, (_, i) => page.seq + 1 + i))
+})
+
+/** The seqs of the changes on a stream of events, in order. */
+function seqsIn(stream: string): number[] {
+  const events = stream.replace(/\r\n[0-9a-f]+\r\n/g, '')
+  return Array.from(events.matchAll(/^id: (\d+)\nevent: change$/gm), ([, seq]) => Number(seq))
+}
