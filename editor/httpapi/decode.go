@@ -137,7 +137,7 @@ func decodeEdit(body []byte) (editor.Edit, error) {
 		return explainEdit(body)
 	}
 	if hasTooManyOps(body) {
-		return editor.Edit{}, tooLarge("the number of operations", maxEditOps)
+		return editor.Edit{}, tooLarge("The number of operations", maxEditOps)
 	}
 	return e, nil
 }
