@@ -321,7 +321,7 @@ export class PageEditor implements Editor, Surface {
         this.#history = record(this.#history, delta, inverse, performance.now())
       this.#session.edit(this.#inbox.passing(delta))
     } else if (tr.selectionSet && tr.getMeta(REMOTE) === undefined) this.#session.moved()
-    if (tr.docChanged) this.#contentChanged()
+    if (tr.docChanged) this.#contentChanged(tr.before)
     else this.#selectionChanged()
   }
 
@@ -343,16 +343,19 @@ export class PageEditor implements Editor, Surface {
 
   // What follows from a change
 
-  #contentChanged(): void {
-    this.#root.classList.toggle(
-      'h-empty',
-      lengthOf(this.view.state.doc) === 1 && isPlain(this.view.state.doc),
-    )
+  /** `before`: the document that was shown, where there was one. */
+  #contentChanged(before?: Node): void {
+    const { doc } = this.view.state
+    this.#root.classList.toggle('h-empty', lengthOf(doc) === 1 && lineAround(doc, 0).format === null)
+    if (!before || !sameLines(before, doc)) this.#numberSoon()
+    this.#selectionChanged()
+  }
+
+  #numberSoon(): void {
     this.#numbering ??= setTimeout(() => {
       this.#numbering = undefined
       numberItems(this.view)
     }, NUMBERING_MS)
-    this.#selectionChanged()
   }
 
   #selectionChanged(): void {
@@ -412,8 +415,12 @@ function keepSelection(tr: Transaction, before: EditorState, delta: Delta, other
   return tr.setSelection(TextSelection.create(tr.doc, place(anchor), place(head)))
 }
 
-function isPlain(doc: Node): boolean {
-  return lineAround(doc, 0).format === null
+/** Whether two documents have as many lines, of the same formats. */
+function sameLines(a: Node, b: Node): boolean {
+  if (a.childCount !== b.childCount) return false
+  for (let i = 0; i < a.childCount; i++)
+    if (a.child(i) !== b.child(i) && !a.child(i).sameMarkup(b.child(i))) return false
+  return true
 }
 
 function firstTouched(delta: Delta): number {
