@@ -74,6 +74,20 @@ describe('undo', () => {
     expect(page.history.undo.length).toBe(4)
   })
 
+  it('takes back in one go what was typed in one, though others wrote meanwhile', () => {
+    const page = new Page([{ insert: 'x\n' }])
+    page.writes(at(0, 'a'), 100)
+    page.hears(at(0, '12'))
+    page.writes(at(3, 'b'), 100)
+    page.hears(at(1, '3'))
+    page.writes(at(5, 'c'), 100)
+    expect(page.text).toEqual([{ insert: '132abcx\n' }])
+    page.undo()
+    expect(page.text).toEqual([{ insert: '132x\n' }])
+    page.redo()
+    expect(page.text).toEqual([{ insert: '132abcx\n' }])
+  })
+
   it('forgets what was undone once something new is written', () => {
     const page = new Page([{ insert: '\n' }])
     page.writes(at(0, 'a'))
