@@ -1,7 +1,7 @@
 /** What is copied, as HTML and plain text; and what others' HTML says, as content. */
 import { type Attributes, type Json, orNone } from '../protocol/attributes'
 import { type Delta, type Embed, type Insert, insertOp, type Op, push } from '../protocol/delta'
-import { indentOf, isSafeLink, type LineKind, lineKind, MAX_INDENT } from './format'
+import { indentOf, isKnownFormat, isSafeLink, type LineKind, lineKind, MAX_INDENT } from './format'
 import { cleanText } from './writing'
 
 /** Our own content, exactly; between our own pages in one browser. */
@@ -135,6 +135,45 @@ function embedHtml(embed: Embed, attributes: Attributes): string {
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, char => `&#${char.charCodeAt(0)};`)
+}
+
+/**
+ * What may come in of a content that claims to be ours: anybody can put
+ * anything on the clipboard. Comments stay where they were made.
+ */
+export function cleaned(content: Delta): Delta {
+  const ops: Op[] = []
+  for (const { insert, attributes = {} } of content as readonly Insert[]) {
+    const kept = Object.entries(attributes).filter(([name, value]) => mayHave(insert, name, value))
+    if (typeof insert === 'string') push(ops, insertOp(cleanText(insert), Object.fromEntries(kept)))
+    else if (isKnownEmbed(insert)) push(ops, insertOp(insert, Object.fromEntries(kept)))
+  }
+  return ops
+}
+
+function mayHave(insert: string | Embed, name: string, value: Json): boolean {
+  if (isKnownFormat(name, value)) return true
+  if (typeof insert === 'string' || insert.image === undefined) return false
+  return name === 'alt' ? typeof value === 'string' : name === 'width' && Number.isInteger(value)
+}
+
+const EMBEDS: Readonly<Record<string, (value: Json) => boolean>> = {
+  divider: value => value === true,
+  image: value => typeof value === 'string' && /^(https:\/\/|\/files\/)/i.test(value) && isSafeLink(value),
+  date: value => typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value),
+  formula: value => typeof value === 'string',
+  mention: value => hasText(value, 'id') && hasText(value, 'label'),
+  page: value => hasText(value, 'id'),
+  file: value => hasText(value, 'path') && hasText(value, 'name'),
+}
+
+function isKnownEmbed(embed: Embed): boolean {
+  const [kind, value] = Object.entries(embed)[0]!
+  return Object.hasOwn(EMBEDS, kind) && EMBEDS[kind]!(value)
+}
+
+function hasText(value: Json, name: string): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as Attributes)[name] === 'string'
 }
 
 /** Reads HTML from anywhere. Scripts, styles and unsafe addresses are left out. */

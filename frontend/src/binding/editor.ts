@@ -51,6 +51,8 @@ export interface Editor {
 export interface EditorOptions {
   /** Somebody pressed Mod-K. */
   onLinkRequest?: () => void
+  /** Somebody pasted or dropped more than a page may hold; nothing was put in. */
+  onTooLarge?: () => void
   /** Shown while the page is empty. */
   placeholder?: string
   /** What the surface is called for those who cannot see it. */
@@ -104,7 +106,7 @@ export class PageEditor implements Editor, Surface {
   }
 
   #createView(doc: Node, options: EditorOptions): EditorView {
-    const plugins = [keymap(keys(this, options)), keymap(baseKeymap), mending, this.#typing()]
+    const plugins = [keymap(keys(this, options)), keymap(baseKeymap), mending, this.#typing(options)]
     return new EditorView(this.#root, {
       state: EditorState.create({ doc, plugins }),
       nodeViews: { line: node => new LineView(node), codeBlock: node => new LineView(node) },
@@ -121,7 +123,7 @@ export class PageEditor implements Editor, Surface {
   }
 
   /** Shortcuts, the clipboard and clicks. */
-  #typing(): Plugin {
+  #typing(options: EditorOptions): Plugin {
     return new Plugin({
       props: {
         handleTextInput: (view, _from, _to, _text, insertion) => {
@@ -131,7 +133,7 @@ export class PageEditor implements Editor, Surface {
           return true
         },
         handleDOMEvents: {
-          ...clipboardHandlers(this),
+          ...clipboardHandlers(this, () => options.onTooLarge?.()),
           mousedown: (_, event) => this.#pressed(event),
           click: (_, event) => this.#clicked(event),
           focus: () => {

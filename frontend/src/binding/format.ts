@@ -66,6 +66,23 @@ export function hasMark(name: string, value: Json): boolean {
   return typeof value === 'string' && Object.hasOwn(VALUED, name) && VALUED[name]!(value)
 }
 
+/** The formats of lines, and which values a page may hold. */
+const LINE_FORMATS: Readonly<Record<string, (value: Json) => boolean>> = {
+  header: value => isWhole(value, 1, 6),
+  list: value => LISTS.includes(value),
+  indent: value => isWhole(value, 1, MAX_INDENT),
+  blockquote: value => value === true,
+  'code-block': value => isCode({ 'code-block': value }),
+  align: value => value === 'center' || value === 'right' || value === 'justify',
+  direction: value => value === 'rtl',
+  callout: value => value === 'info' || value === 'tip' || value === 'warning',
+}
+
+/** Whether a page may hold an attribute, wherever it stands; comments and what belongs to embeds aside. */
+export function isKnownFormat(name: string, value: Json): boolean {
+  return hasMark(name, value) || (Object.hasOwn(LINE_FORMATS, name) && LINE_FORMATS[name]!(value))
+}
+
 const MAX_LINK = 2048
 
 /** http, https, mailto, tel, or a path on this server. */
