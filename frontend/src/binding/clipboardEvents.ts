@@ -5,7 +5,7 @@ import { MalformedError, parseDelta } from '../protocol/wire'
 import { cleaned, DELTA_TYPE, fromHtml, toHtml, toText } from './clipboard'
 import type { Target } from './commands'
 import type { Span } from './draft'
-import { isSafeLink } from './format'
+import { toSafeLink } from './format'
 import { setText } from './formatting'
 import { attributesOf, clampIndex, indexOf, lengthOf, sliceOf } from './mapping'
 import { paste, plainInserts, remove } from './writing'
@@ -79,8 +79,8 @@ function copy(target: Target, view: EditorView, event: ClipboardEvent): boolean 
 function bring(target: Target, span: Span, data: DataTransfer, plain: boolean): boolean {
   const { doc } = target.view.state
   const text = data.getData('text/plain')
-  const address = text.trim()
-  if (isSafeLink(address) && !address.startsWith('/')) {
+  const address = isOneWord(text) ? toSafeLink(text) : null
+  if (address?.includes(':')) {
     // An address over text links that text; alone it becomes a link.
     if (span.from < span.to) target.act(setText(doc, span, 'link', address))
     else target.act(paste(doc, span, [{ insert: address, attributes: { link: address } }]))
@@ -91,6 +91,10 @@ function bring(target: Target, span: Span, data: DataTransfer, plain: boolean): 
   if (inserts.length > MAX_EDIT_OPS || lengthOf(doc) + deltaLength(inserts) > MAX_PAGE_UNITS) return false
   if (inserts.length > 0) target.act(paste(doc, span, inserts))
   return true
+}
+
+function isOneWord(text: string): boolean {
+  return /^\s*\S+\s*$/.test(text)
 }
 
 /** Formatted content, our own or others'; null where there is none. */
