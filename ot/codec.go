@@ -325,12 +325,7 @@ func (op *Op) validate(i int) error {
 
 // validateShape checks all of op but the values and attributes in it.
 func (op *Op) validateShape(i int) error {
-	actions := 0
-	for _, has := range []bool{op.Insert != "", op.Embed.Type != "", op.Retain != 0, op.Delete != 0} {
-		if has {
-			actions++
-		}
-	}
+	actions := one(op.Insert != "") + one(op.Embed.Type != "") + one(op.Retain != 0) + one(op.Delete != 0)
 	switch {
 	case actions == 0:
 		return invalidOp(i, "does nothing")
@@ -340,12 +335,20 @@ func (op *Op) validateShape(i int) error {
 		return invalidOp(i, "has a negative length")
 	case op.Retain > maxLength || op.Delete > maxLength:
 		return invalidOp(i, "has a length greater than 2^53-1")
-	case !utf8.ValidString(op.Insert):
+	case op.Insert != "" && !utf8.ValidString(op.Insert):
 		return invalidOp(i, "has text that is not UTF-8")
 	case op.Delete > 0 && len(op.Attributes) > 0:
 		return invalidOp(i, "has attributes on a delete")
 	}
 	return nil
+}
+
+// one returns 1 for true.
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (op *Op) validateAttributes(i int) error {

@@ -229,7 +229,7 @@ func (c *Content) apply(by author, d Delta, ceiling int) bool {
 
 // check returns why d cannot be applied.
 func (c *Content) check(d Delta) error {
-	at := 0
+	at, ascii := 0, c.sum.units == c.sum.bytes
 	for i := range d {
 		op := &d[i]
 		if err := op.validateShape(i); err != nil {
@@ -239,7 +239,7 @@ func (c *Content) check(d Delta) error {
 		if n > c.sum.units-at {
 			return invalidOp(i, "reaches past the end of the content, which is %d long", c.sum.units)
 		}
-		if at += n; n == 0 || c.root.between(at) {
+		if at += n; n == 0 || ascii || c.root.between(at) {
 			continue
 		}
 		if op.Delete > 0 || len(op.Attributes) > 0 {
