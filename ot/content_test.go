@@ -46,7 +46,11 @@ func checkAgainstModel(t *testing.T, seed uint64, r *rand.Rand, content ot.Delta
 		p := &pairs[i]
 		change := randomChange(r, p.model)
 		author := []string{"", "ann", "bob"}[r.IntN(3)]
+		before := p.model
 		p.model = ot.Compose(p.model, change)
+		if err := checkLimit(r.IntN(2*sizeOf(before)+100), p.content.Snapshot(), before, change, p.model); err != nil {
+			t.Fatalf("seed %d, step %d: %v", seed, step, err)
+		}
 		p.by = writtenBy(p.by, author, change)
 		if err := p.content.ApplyBy(author, change); err != nil {
 			t.Fatalf("seed %d, step %d: ApplyBy(%q, %s): %v", seed, step, author, js(change), err)
@@ -70,6 +74,23 @@ func randomChange(r *rand.Rand, content ot.Delta) ot.Delta {
 		return ot.Delta{}.Retain(at, nil).Delete(unitsOf(content) - at)
 	}
 	return ottest.FreeChange(r, content, nil)
+}
+
+// checkLimit applies change, which leads from before to after, to c within limit.
+func checkLimit(limit int, c *ot.Content, before, change, after ot.Delta) error {
+	fits := sizeOf(after) <= max(limit, sizeOf(before))
+	err := c.ApplyWithin(limit, "ann", change)
+	if fits != (err == nil) || !fits && !errors.Is(err, ot.ErrTooLarge) {
+		return fmt.Errorf("ApplyWithin(%d, %s), from a size of %d to %d, gives %v", limit, js(change), sizeOf(before), sizeOf(after), err)
+	}
+	want := after
+	if !fits {
+		want = before
+	}
+	if got := c.Delta(); !got.Equal(want) {
+		return fmt.Errorf("after ApplyWithin the content is\n%s, want\n%s", js(got), js(want))
+	}
+	return ot.CheckTree(c)
 }
 
 // writtenBy returns who wrote each unit after a change by author.
