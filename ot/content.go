@@ -213,7 +213,7 @@ func (c *Content) apply(by author, d Delta, ceiling int) bool {
 		case op.Insert != "":
 			at += c.insertText(at, op.Insert, c.styles.of(op.Attributes), by)
 		case op.Embed.Type != "":
-			c.insert(at, fragment{embedText, 1, newStyle(op.Embed, op.Attributes), by})
+			c.insert(at, fragment{embedText, 1, c.styles.ofEmbed(op.Embed, op.Attributes), by})
 			at++
 		case op.Delete > 0:
 			c.remove(at, op.Delete)

@@ -15,7 +15,7 @@ func load(content Delta, styles *styles, o owner) node {
 	for i := range content {
 		op := &content[i]
 		if op.Embed.Type != "" {
-			l.add(fragment{text: embedText, units: 1, style: newStyle(op.Embed, op.Attributes)})
+			l.add(fragment{text: embedText, units: 1, style: styles.ofEmbed(op.Embed, op.Attributes)})
 			continue
 		}
 		s := styles.of(op.Attributes)

@@ -130,16 +130,14 @@ func (s *Server) writeJSON(c *gin.Context, status int, out any) {
 
 // decodeEdit reads a submitted edit. What editor.ParseEdit takes is what
 // explainEdit takes, at a fraction of its cost; what it does not take is read
-// again, to say what is wrong.
+// again, to say what is wrong. Too many ops are noticed before they take memory.
 func decodeEdit(body []byte) (editor.Edit, error) {
-	e, ok := editor.ParseEdit(body)
-	if !ok {
-		return explainEdit(body)
+	if !hasTooManyOps(body) {
+		if e, ok := editor.ParseEdit(body); ok {
+			return e, nil
+		}
 	}
-	if hasTooManyOps(body) {
-		return editor.Edit{}, tooLarge("The number of operations", maxEditOps)
-	}
-	return e, nil
+	return explainEdit(body)
 }
 
 // An editBody is a submitted edit as it stands in the request.
