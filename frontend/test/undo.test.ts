@@ -49,6 +49,18 @@ class Page {
 const at = (index: number, text: string): Delta => [...(index > 0 ? [{ retain: index }] : []), insertOp(text)]
 
 describe('undo', () => {
+  it('takes back a format by itself, however soon it follows', () => {
+    const page = new Page([{ insert: 'x\n' }])
+    page.writes(at(0, 'word'), 100)
+    page.writes([{ retain: 4, attributes: { bold: true } }], 100)
+    page.writes(at(4, 's'), 100)
+    page.undo()
+    page.undo()
+    expect(page.text).toEqual([{ insert: 'wordx\n' }])
+    page.undo()
+    expect(page.text).toEqual([{ insert: 'x\n' }])
+  })
+
   it('takes back what was typed in one go', () => {
     const page = new Page([{ insert: 'x\n' }])
     for (const [i, letter] of [...'word'].entries()) page.writes(at(i, letter), 100)

@@ -30,13 +30,15 @@ const MAX_OVER = 64
 
 /**
  * Records an edit by its inverse. It joins the newest entry where it follows
- * within 700 ms at a place that touches it. `now` is in milliseconds.
+ * within 700 ms at a place that touches it; one that formats is always an
+ * entry of its own. `now` is in milliseconds.
  */
 export function record(history: History, edit: Delta, inverse: Delta, now: number): History {
   const touched = extent(edit)
   if (!touched) return history
   const { open } = history
-  const near = open && touched.oldFrom <= open.to && touched.oldTo >= open.from
+  const formats = edit.some(op => 'retain' in op && op.attributes)
+  const near = open && !formats && touched.oldFrom <= open.to && touched.oldTo >= open.from
   if (near && now - open.at < MAX_PAUSE_MS && history.undo.length > 0) {
     const [rest, delta] = lift(history.undo)
     return {
@@ -52,7 +54,7 @@ export function record(history: History, edit: Delta, inverse: Delta, now: numbe
   return {
     undo: [...history.undo.slice(1 - MAX_ENTRIES), { delta: inverse, over: [] }],
     redo: [],
-    open: { at: now, from: touched.from, to: touched.to },
+    open: formats ? null : { at: now, from: touched.from, to: touched.to },
   }
 }
 
