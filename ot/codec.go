@@ -325,6 +325,9 @@ func (op *Op) validate(i int) error {
 
 // validateShape checks all of op but the values and attributes in it.
 func (op *Op) validateShape(i int) error {
+	if op.isPlainRetain() {
+		return nil
+	}
 	actions := one(op.Insert != "") + one(op.Embed.Type != "") + one(op.Retain != 0) + one(op.Delete != 0)
 	switch {
 	case actions == 0:
@@ -341,6 +344,11 @@ func (op *Op) validateShape(i int) error {
 		return invalidOp(i, "has attributes on a delete")
 	}
 	return nil
+}
+
+// isPlainRetain reports whether op is what most edits begin with, well-formed.
+func (op *Op) isPlainRetain() bool {
+	return op.Retain > 0 && op.Retain <= maxLength && op.Delete == 0 && op.Insert == "" && op.Embed.Type == ""
 }
 
 // one returns 1 for true.

@@ -318,7 +318,11 @@ func (c *Content) changed(change sum, reformed bool) {
 // mendRoot adds a level where the root has grown too large, and drops one where
 // the root has a single child.
 func (c *Content) mendRoot() {
-	if c.root.overfull() {
+	fill := c.root.fill()
+	if fill == within {
+		return
+	}
+	if fill == over {
 		left := c.root
 		right := left.halve()
 		root := &branch{owner: c.owner}

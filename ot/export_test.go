@@ -23,7 +23,7 @@ func CheckTree(c *Content) error {
 }
 
 func checkNode(n node) (depth int, err error) {
-	if n.overfull() {
+	if n.fill() == over {
 		return 0, fmt.Errorf("overfull %T", n)
 	}
 	if l, ok := n.(*leaf); ok {

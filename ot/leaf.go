@@ -311,10 +311,14 @@ func (l *leaf) joinRuns(i int) {
 	l.runs = joined
 }
 
-func (l *leaf) overfull() bool { return len(l.text) > maxLeafBytes || len(l.runs) > maxLeafRuns }
-
-func (l *leaf) underfull() bool {
-	return len(l.text) < maxLeafBytes/4 && len(l.runs) < maxLeafRuns/4
+func (l *leaf) fill() fill {
+	switch {
+	case len(l.text) > maxLeafBytes || len(l.runs) > maxLeafRuns:
+		return over
+	case len(l.text) < maxLeafBytes/4 && len(l.runs) < maxLeafRuns/4:
+		return under
+	}
+	return within
 }
 
 // halve cuts in the middle of the text, or of the runs where these are too many.

@@ -94,8 +94,8 @@ type node interface {
 	// There must be so many.
 	lineStart(n int) int
 
-	overfull() bool
-	underfull() bool
+	// fill says whether the node is over or under its bounds.
+	fill() fill
 	// halve cuts the node in the middle and returns its right half.
 	halve() node
 	// takes reports whether the node has room for all that is in right, a node
@@ -104,6 +104,14 @@ type node interface {
 	// absorb appends what is in right.
 	absorb(right node)
 }
+
+type fill int
+
+const (
+	within fill = iota
+	over        // to be split
+	under       // to be joined with a neighbour, if one has room
+)
 
 // maxKids bounds a branch's children. More make the tree flatter, but each edit
 // behind a snapshot copies a branch of every level.
@@ -212,10 +220,10 @@ func (b *branch) changed(i int, kid node, change sum, reformed bool) {
 	if reformed {
 		b.forms[i] = kid.formats()
 	}
-	switch {
-	case kid.overfull():
+	switch kid.fill() {
+	case over:
 		b.split(i, kid)
-	case kid.underfull():
+	case under:
 		if (i+1 == b.n || !b.join(i)) && i > 0 {
 			b.join(i - 1)
 		}
@@ -289,8 +297,15 @@ func (b *branch) join(i int) bool {
 	return true
 }
 
-func (b *branch) overfull() bool  { return b.n > maxKids }
-func (b *branch) underfull() bool { return b.n < maxKids/4 }
+func (b *branch) fill() fill {
+	switch {
+	case b.n > maxKids:
+		return over
+	case b.n < maxKids/4:
+		return under
+	}
+	return within
+}
 
 func (b *branch) halve() node {
 	half := b.n / 2
