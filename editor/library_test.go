@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,18 +105,18 @@ func TestSettingsSurviveRestart(t *testing.T) {
 }
 
 func TestListPagesThrough(t *testing.T) {
-	now := time.UnixMilli(1_000_000)
+	var now atomic.Int64 // the sweep of presence asks for it too
 	store := openStore(t, t.TempDir())
 	t.Cleanup(func() { store.Close() })
-	ps := openPages(t, store, Config{Now: func() time.Time { return now }})
+	ps := openPages(t, store, Config{Now: func() time.Time { return time.UnixMilli(1_000_000 + now.Load()) }})
 	var want []PageID
 	for i := range 7 {
 		if i%2 == 0 {
-			now = now.Add(time.Second) // every second page shares its time
+			now.Add(1000) // every second page shares its time
 		}
 		want = append(want, newPage(t, ps, ""))
 	}
-	now = now.Add(time.Second)
+	now.Add(1000)
 	submit(t, ps, ann, want[2], edit("client-a", 1, 0, `[{"insert":"x"}]`))
 	var got []PageID
 	q := ListQuery{Limit: 2}

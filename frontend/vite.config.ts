@@ -29,6 +29,8 @@ export default defineConfig({
   },
   test: {
     environment: 'node',
+    // No test is about time; on a busy machine the long ones take a while.
+    testTimeout: 120_000,
     include: ['src/**/*.test.{ts,tsx}', 'test/**/*.test.{ts,tsx}'],
   },
 })
