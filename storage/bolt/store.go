@@ -29,6 +29,8 @@ type Store struct {
 
 	recovery recovery // the committer's own
 
+	background chan struct{} // held by who writes what goes behind edits
+
 	stopSweeper context.CancelFunc
 	goroutines  sync.WaitGroup
 }
@@ -54,7 +56,7 @@ func Open(dir string, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db}
+	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, background: make(chan struct{}, 1)}
 	s.recovery = newRecovery(cfg)
 	sweeping, stop := context.WithCancel(context.Background())
 	s.stopSweeper = stop
