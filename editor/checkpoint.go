@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +25,8 @@ const checkpointEvery = 750
 // checkpointVersion is the first byte of a checkpoint as it is stored; the rest
 // is compressed with zstd. Inside, with integers as varints and a string behind
 // its length: the time of the newest change in milliseconds, how many authors
-// there are, their ids in order; then the content in stretches by one author
-// each: the author counted from 1 (0: nobody) and the stretch as JSON.
+// there are, their ids in order; the content as JSON; then, in stretches by one
+// author each, the author counted from 1 (0: nobody) and the length in UTF-16 units.
 const checkpointVersion = 1
 
 var errCheckpoint = errors.New("it is no checkpoint that this version can read")
@@ -51,8 +52,7 @@ func plainCheckpoint(content *ot.Content, authors map[string]bool, at time.Time)
 	for _, name := range names {
 		b = appendSized(b, name)
 	}
-	start := 0
-	var stretch []byte
+	b = appendSized(b, content.Delta().AppendJSON(nil))
 	for author, length := range content.Authors(0, content.Len()) {
 		i, known := slices.BinarySearch(names, author)
 		if known {
@@ -61,9 +61,7 @@ func plainCheckpoint(content *ot.Content, authors map[string]bool, at time.Time)
 			i = 0
 		}
 		b = binary.AppendUvarint(b, uint64(i))
-		stretch = content.Slice(start, start+length).AppendJSON(stretch[:0])
-		b = appendSized(b, stretch)
-		start += length
+		b = binary.AppendUvarint(b, uint64(length))
 	}
 	return b
 }
@@ -147,27 +145,28 @@ func (r *reading) bytes() []byte {
 	return b
 }
 
-// content builds the content stretch by stretch.
+// content builds the content, with who wrote it.
 func (r *reading) content(names []string) (*ot.Content, error) {
-	content, err := ot.NewContent(nil)
-	for err == nil && len(r.rest) > 0 {
-		author, stretch := r.uvarint(), r.bytes()
-		if r.failed || author >= uint64(len(names)) {
-			break
-		}
-		var inserts ot.Delta
-		if inserts, err = ot.Parse(stretch); err != nil {
-			break
-		}
-		if at := content.Len(); at > 0 {
-			inserts = append(ot.Delta{{Retain: at}}, inserts...)
-		}
-		err = content.ApplyBy(names[author], inserts)
-	}
-	switch {
-	case err != nil:
+	inserts, err := ot.Parse(r.bytes())
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
-	case r.failed || len(r.rest) > 0:
+	}
+	content, err := ot.NewContentBy(inserts, func(yield func(string, int) bool) {
+		for len(r.rest) > 0 {
+			author, length := r.uvarint(), r.uvarint()
+			if author >= uint64(len(names)) || length > math.MaxInt32 {
+				r.failed = true
+				return
+			}
+			if !yield(names[author], int(length)) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
+	}
+	if r.failed {
 		return nil, errCheckpoint
 	}
 	return content, nil
