@@ -33,8 +33,6 @@ func replayed(t testing.TB, store storage.Store, id PageID, seq uint64) past {
 	return p
 }
 
-func (p past) plain() []byte { return plainCheckpoint(p.content, p.authors, p.time) }
-
 // TestCheckpointHoldsAPage: random pages by several authors come out of their
 // checkpoints as they went in.
 func TestCheckpointHoldsAPage(t *testing.T) {
