@@ -8,6 +8,7 @@ LISTEN  ?= 127.0.0.1:8080
 DATA    ?= halley-data
 FUZZTIME ?= 1m
 BENCHTIME ?= 1s
+BENCHCOUNT ?= 3
 
 GOFILES  := $(shell find cmd editor ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
 APPFILES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path 'frontend/dist/*' -not -name '*.go')
@@ -26,8 +27,8 @@ test: build e2e/node_modules browsers ## all tests: Go with -race, browser code,
 	node e2e/slowest.mjs $(CACHE)/go.json $(CACHE)/frontend.json $(CACHE)/e2e.json || failed=1; \
 	exit $$failed
 
-bench: build ## speed and memory, as tables of ratios
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem -timeout 60m ./...
+bench: build ## speed and memory, ending in a table of what must be reached and what was
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -count $(BENCHCOUNT) -benchmem -timeout 60m ./... | node .ci/bench-table.mjs
 
 build: bin/halley ## build bin/halley, the browser app included
 

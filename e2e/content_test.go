@@ -137,9 +137,7 @@ func TestUnsafeContent(t *testing.T) {
 				if !strings.Contains(out, "safe") {
 					t.Errorf("as %s the page has lost its text: %s", format, out)
 				}
-				if format == "html" {
-					wantHarmless(t, out)
-				}
+				wantHarmless(t, out)
 			}
 			empty := me.newPage("")
 			kind := map[string]string{"a.html": "html", "b.md": "md", "c.json": "json"}[file.name]

@@ -184,9 +184,10 @@ func TestReset(t *testing.T) {
 		// At the head there is nothing to replay, whatever the epoch.
 		fresh := me.follow(accept, "page="+page+"&epoch=another", "")
 		me.submit(page, edit{client: clientA, n: 5, base: 5, delta: `[{"insert":"5"}]`}, 6)
-		if e := fresh.next("hello"); e.get("pages") != fmt.Sprintf(`{"%s":5}`, page) && e.get("pages") != fmt.Sprintf(`{"%s":6}`, page) {
-			t.Errorf("hello is %v", e)
+		if e := fresh.next("hello"); e.get("pages") != fmt.Sprintf(`{"%s":5}`, page) {
+			t.Errorf("hello is %v, want a start at the head, 5", e)
 		}
+		fresh.wantChanges(page, 6, 6)
 	})
 }
 

@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSecurityHeaders: every answer tells browsers what it may not do.
@@ -128,6 +132,20 @@ func TestBodyLimits(t *testing.T) {
 	me.send(to("PUT", "/api/pages/"+page+"/content?base=0").text("text/plain", file)).refused(413, "too-large")
 	me.send(to("PUT", "/api/pages/"+page+"/content?base=0").text("text/plain", file).chunked()).refused(413, "too-large")
 	me.wantPage(page, 0, `[{"insert":"\n"}]`)
+
+	// Who says that much will come is refused before it does.
+	conn, err := net.Dial("tcp", s.listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /api/session HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n", s.listen)
+	if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, " 413 ") {
+		t.Errorf("a body of 99,999,999,999 bytes is answered with %q, %v before it comes; want 413", line, err)
+	}
 }
 
 func TestAddresses(t *testing.T) {

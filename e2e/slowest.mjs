@@ -22,7 +22,12 @@ function readGo(text) {
     if (!line.startsWith('{')) continue
     const event = JSON.parse(line)
     if (event.Test && ['pass', 'fail', 'skip'].includes(event.Action)) {
-      tests.push({ name: `${event.Package} ${event.Test}`, seconds: event.Elapsed ?? 0, result: event.Action, part: event.Test.includes('/') })
+      tests.push({
+        name: `${event.Package} ${event.Test}`,
+        seconds: event.Elapsed ?? 0,
+        result: event.Action,
+        part: event.Test.includes('/'),
+      })
     } else if (event.Action === 'fail' && event.Package) {
       tests.push({ name: event.Package, seconds: 0, result: 'fail', part: true })
     }
@@ -36,17 +41,21 @@ function readVitest(report) {
       tests.push({ name: suite.name, seconds: 0, result: 'fail' })
     }
     for (const test of suite.assertionResults) {
-      tests.push({ name: test.fullName, seconds: (test.duration ?? 0) / 1000, result: results[test.status] ?? 'skip' })
+      tests.push({
+        name: test.fullName,
+        seconds: (test.duration ?? 0) / 1000,
+        result: results[test.status] ?? 'skip',
+      })
     }
   }
 }
 
 console.log('\nThe ten slowest:')
-const whole = tests.filter((t) => !t.part)
+const whole = tests.filter(t => !t.part)
 for (const t of whole.sort((a, b) => b.seconds - a.seconds).slice(0, 10)) {
   console.log(`  ${t.seconds.toFixed(1).padStart(6)} s  ${t.name}`)
 }
-const count = (result) => tests.filter((t) => t.result === result).length
+const count = result => tests.filter(t => t.result === result).length
 const failed = count('fail') + missing
 console.log(`\n${count('pass')} passed, ${failed} failed, ${count('skip')} skipped`)
 process.exit(failed > 0 ? 1 : 0)

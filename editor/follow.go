@@ -3,7 +3,6 @@ package editor
 import (
 	"context"
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"halley/push"
@@ -70,38 +69,6 @@ func (ps *Pages) published(id PageID, c Change) {
 func changeEvent(id PageID, c Change) push.Event {
 	return push.Event{Type: "change", Seq: c.Seq, Data: c.AppendJSON(nil, id)}
 }
-
-// TimeForm is how times are written on the wire: RFC 3339, UTC, milliseconds.
-const TimeForm = "2006-01-02T15:04:05.000Z07:00"
-
-// AppendJSON writes the change as the wire has it, by hand: it is written
-// once for each change of every page. page may be "".
-func (c Change) AppendJSON(dst []byte, page PageID) []byte {
-	dst = append(dst, '{')
-	if page != "" {
-		dst = append(dst, `"page":`...)
-		dst = appendString(dst, string(page))
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"seq":`...)
-	dst = strconv.AppendUint(dst, c.Seq, 10)
-	dst = append(dst, `,"delta":`...)
-	dst = c.Delta.AppendJSON(dst)
-	dst = append(dst, `,"author":`...)
-	dst = appendString(dst, c.Author)
-	dst = append(dst, `,"client":`...)
-	dst = appendString(dst, c.Client)
-	dst = append(dst, `,"n":`...)
-	dst = strconv.AppendUint(dst, c.N, 10)
-	dst = append(dst, `,"time":"`...)
-	dst = c.Time.UTC().AppendFormat(dst, TimeForm)
-	return append(dst, `"}`...)
-}
-
-// MarshalJSON writes the change as protocol.md's listing of changes has it.
-func (c Change) MarshalJSON() ([]byte, error) { return c.AppendJSON(nil, ""), nil }
-
-func appendString(dst []byte, s string) []byte { return append(dst, marshal(s)...) }
 
 func marshal(v any) []byte {
 	data, err := json.Marshal(v)

@@ -1,9 +1,14 @@
 package ot_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,12 +25,7 @@ func perEdit(b *testing.B, edits int) {
 func BenchmarkReplay(b *testing.B) {
 	for _, name := range []string{"automerge-paper", "seph-blog1", "rustcode", "json-crdt-patch"} {
 		b.Run(name, func(b *testing.B) {
-			var edits []ot.Delta
-			for _, txn := range readTrace(b, name).Txns {
-				for i := range txn.Patches {
-					edits = append(edits, txn.Patches[i].delta())
-				}
-			}
+			edits := editsOf(readTrace(b, name))
 			b.ReportAllocs()
 			for b.Loop() {
 				replay(b, newContent(b, nil), edits)
@@ -33,6 +33,61 @@ func BenchmarkReplay(b *testing.B) {
 			perEdit(b, len(edits))
 		})
 	}
+}
+
+// BenchmarkQuillDelta is the baseline: the same edits composed one by one by
+// quill-delta in Node. The Go benchmark only starts it and tells its time.
+func BenchmarkQuillDelta(b *testing.B) {
+	for _, name := range []string{"automerge-paper", "seph-blog1", "rustcode"} {
+		b.Run(name, func(b *testing.B) {
+			file := filepath.Join(dataDir, "editing-traces", name+".json.gz")
+			if _, err := os.Stat(file); err != nil {
+				b.Skipf("the shared test data is not there: %v", err)
+			}
+			if _, err := os.Stat("../frontend/node_modules/quill-delta"); err != nil {
+				b.Skipf("quill-delta is not installed (make frontend does it): %v", err)
+			}
+			var total float64
+			for b.Loop() {
+				out, err := exec.Command("node", "testdata/quill-delta.mjs", file).Output()
+				if err != nil {
+					b.Fatalf("node: %v %s", err, stderrOf(err))
+				}
+				perEdit, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+				if err != nil {
+					b.Fatal(err)
+				}
+				total += perEdit
+			}
+			b.ReportMetric(total/float64(b.N), "ns/edit")
+		})
+	}
+}
+
+func stderrOf(err error) []byte {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.Stderr
+	}
+	return nil
+}
+
+// editsOf returns the edits of a trace one behind the other in memory, so that
+// fetching one, which a page has just decoded, costs little.
+func editsOf(t *trace) []ot.Delta {
+	var ops ot.Delta
+	var ends []int
+	for _, txn := range t.Txns {
+		for i := range txn.Patches {
+			ops = append(ops, txn.Patches[i].delta()...)
+			ends = append(ends, len(ops))
+		}
+	}
+	edits := make([]ot.Delta, len(ends))
+	start := 0
+	for i, end := range ends {
+		edits[i], start = ops[start:end:end], end
+	}
+	return edits
 }
 
 func replay(b *testing.B, c *ot.Content, edits []ot.Delta) {
@@ -70,7 +125,8 @@ var pageSizes = []struct {
 	units int
 }{{"10KB", 1e4}, {"100KB", 1e5}, {"1MB", 1e6}, {"10MB", 1e7}}
 
-// BenchmarkRandomEdit inserts and deletes three units at random places.
+// BenchmarkRandomEdit inserts three units at a random place and deletes them
+// again, in turn.
 func BenchmarkRandomEdit(b *testing.B) {
 	for _, snapshots := range []bool{false, true} {
 		for _, size := range pageSizes {
@@ -176,30 +232,5 @@ func BenchmarkAppendJSON(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buffer = typed.AppendJSON(buffer[:0])
-	}
-}
-
-// BenchmarkStep is what a page does with an edit, disk aside: decode, transform
-// over one change, apply, encode.
-func BenchmarkStep(b *testing.B) {
-	c := newContent(b, pageOf(1e5))
-	insert, remove := []byte(`[{"retain":1000},{"insert":"e"}]`), []byte(`[{"retain":1000},{"delete":1}]`)
-	missed := ot.Delta{{Retain: 2000}, {Insert: "x"}}
-	var buffer []byte
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		data := insert
-		if i%2 == 1 {
-			data = remove
-		}
-		d, err := ot.Parse(data)
-		if err != nil {
-			b.Fatal(err)
-		}
-		d = ot.Transform(missed, d, false)
-		if err := c.Apply(d); err != nil {
-			b.Fatal(err)
-		}
-		buffer = d.AppendJSON(buffer[:0])
 	}
 }

@@ -20,8 +20,13 @@ import (
 // A plain retain at the end stays, so that whoever knows the content can refuse
 // one that reaches past its end; see [Delta.Chop].
 func Parse(data []byte) (Delta, error) {
+	p := newParser(data, "the delta")
+	p.space()
 	b := newBuilder(opsIn(len(data)))
-	if err := parseEach(data, b.push); err != nil {
+	if err := p.ops(b.push); err != nil {
+		return nil, err
+	}
+	if err := p.end(); err != nil {
 		return nil, err
 	}
 	return b.delta(), nil
@@ -31,29 +36,38 @@ func Parse(data []byte) (Delta, error) {
 // sent, the zero Op where that has no length. It is for whoever must name an
 // op as it was sent.
 func ParseOps(data []byte) (Delta, error) {
-	d := make(Delta, 0, opsIn(len(data)))
-	err := parseEach(data, func(op Op) {
-		if op.Len() == 0 {
-			op = Op{}
-		}
-		d = append(d, op)
-	})
+	p := newParser(data, "the delta")
+	p.space()
+	d, err := p.opsAsSent()
+	if err == nil {
+		err = p.end()
+	}
 	if err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// parseEach hands over the ops of a JSON array, one by one, as sent.
-func parseEach(data []byte, each func(Op)) error {
-	p := parser{data: data, op: -1}
-	p.space()
+// opsAsSent is what ParseOps returns.
+func (p *parser) opsAsSent() (Delta, error) {
+	d := make(Delta, 0, opsIn(len(p.data)-p.pos))
+	err := p.ops(func(op Op) {
+		if op.Len() == 0 {
+			op = Op{}
+		}
+		d = append(d, op)
+	})
+	return d, err
+}
+
+// ops reads an array of ops and hands them over, one by one, as sent.
+func (p *parser) ops(each func(Op)) error {
 	if p.peek() != '[' {
-		return invalid("the delta is not a JSON array")
+		return p.fail("is not a JSON array")
 	}
 	total := 0
 	index := -1
-	err := p.list('[', ']', func() error {
+	return p.list('[', ']', func() error {
 		index++
 		p.op = index
 		op, err := p.parseOp()
@@ -69,10 +83,6 @@ func parseEach(data []byte, each func(Op)) error {
 		p.op = -1
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return p.end()
 }
 
 // opsIn guesses for how many ops in n bytes of JSON to make room at first.
@@ -130,7 +140,7 @@ func (p *parser) insert(op *Op) error {
 	switch p.peek() {
 	case '"':
 		text, err := p.str()
-		op.Insert = string(text)
+		op.Insert = p.keep(text)
 		return err
 	case '{':
 		return p.embed(op)
@@ -144,7 +154,7 @@ func (p *parser) embed(op *Op) error {
 		if members++; members > 1 {
 			return p.fail("inserts an embed with more than one member")
 		}
-		op.Embed.Type = string(name)
+		op.Embed.Type = p.keep(name)
 		op.Embed.Value, err = p.value()
 		return err
 	})
@@ -190,7 +200,7 @@ func (p *parser) attributes(op *Op) error {
 	}
 	var attrs Attributes
 	err := p.object(func(name []byte) error {
-		attr := Attr{Name: string(name)}
+		attr := Attr{Name: p.keep(name)}
 		value, err := p.value()
 		attr.Value = value
 		attrs = append(attrs, attr)
@@ -315,12 +325,7 @@ func (op *Op) validate(i int) error {
 
 // validateShape checks all of op but the values and attributes in it.
 func (op *Op) validateShape(i int) error {
-	actions := 0
-	for _, has := range []bool{op.Insert != "", op.Embed.Type != "", op.Retain != 0, op.Delete != 0} {
-		if has {
-			actions++
-		}
-	}
+	actions := one(op.Insert != "") + one(op.Embed.Type != "") + one(op.Retain != 0) + one(op.Delete != 0)
 	switch {
 	case actions == 0:
 		return invalidOp(i, "does nothing")
@@ -330,12 +335,20 @@ func (op *Op) validateShape(i int) error {
 		return invalidOp(i, "has a negative length")
 	case op.Retain > maxLength || op.Delete > maxLength:
 		return invalidOp(i, "has a length greater than 2^53-1")
-	case !utf8.ValidString(op.Insert):
+	case op.Insert != "" && !utf8.ValidString(op.Insert):
 		return invalidOp(i, "has text that is not UTF-8")
 	case op.Delete > 0 && len(op.Attributes) > 0:
 		return invalidOp(i, "has attributes on a delete")
 	}
 	return nil
+}
+
+// one returns 1 for true.
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (op *Op) validateAttributes(i int) error {

@@ -241,7 +241,7 @@ func (c *Content) apply(by author, d Delta, ceiling int) bool {
 		case op.Insert != "":
 			at += c.insertText(at, op.Insert, c.styles.of(op.Attributes), by)
 		case op.Embed.Type != "":
-			c.insert(at, fragment{embedText, 1, newStyle(op.Embed, op.Attributes), by})
+			c.insert(at, fragment{embedText, 1, c.styles.ofEmbed(op.Embed, op.Attributes), by})
 			at++
 		case op.Delete > 0:
 			c.remove(at, op.Delete)
@@ -257,7 +257,7 @@ func (c *Content) apply(by author, d Delta, ceiling int) bool {
 
 // check returns why d cannot be applied.
 func (c *Content) check(d Delta) error {
-	at := 0
+	at, ascii := 0, c.sum.units == c.sum.bytes
 	for i := range d {
 		op := &d[i]
 		if err := op.validateShape(i); err != nil {
@@ -267,7 +267,7 @@ func (c *Content) check(d Delta) error {
 		if n > c.sum.units-at {
 			return invalidOp(i, "reaches past the end of the content, which is %d long", c.sum.units)
 		}
-		if at += n; n == 0 || c.root.between(at) {
+		if at += n; n == 0 || ascii || c.root.between(at) {
 			continue
 		}
 		if op.Delete > 0 || len(op.Attributes) > 0 {

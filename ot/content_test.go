@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf16"
 
 	"halley/ot"
 	"halley/ot/ottest"
@@ -46,7 +47,11 @@ func checkAgainstModel(t *testing.T, seed uint64, r *rand.Rand, content ot.Delta
 		p := &pairs[i]
 		change := randomChange(r, p.model)
 		author := []string{"", "ann", "bob"}[r.IntN(3)]
+		before := p.model
 		p.model = ot.Compose(p.model, change)
+		if err := checkLimit(r.IntN(2*sizeOf(before)+100), p.content.Snapshot(), before, change, p.model); err != nil {
+			t.Fatalf("seed %d, step %d: %v", seed, step, err)
+		}
 		p.by = writtenBy(p.by, author, change)
 		if err := p.content.ApplyBy(author, change); err != nil {
 			t.Fatalf("seed %d, step %d: ApplyBy(%q, %s): %v", seed, step, author, js(change), err)
@@ -70,6 +75,23 @@ func randomChange(r *rand.Rand, content ot.Delta) ot.Delta {
 		return ot.Delta{}.Retain(at, nil).Delete(unitsOf(content) - at)
 	}
 	return ottest.FreeChange(r, content, nil)
+}
+
+// checkLimit applies change, which leads from before to after, to c within limit.
+func checkLimit(limit int, c *ot.Content, before, change, after ot.Delta) error {
+	fits := sizeOf(after) <= max(limit, sizeOf(before))
+	err := c.ApplyWithin(limit, "ann", change)
+	if fits != (err == nil) || !fits && !errors.Is(err, ot.ErrTooLarge) {
+		return fmt.Errorf("ApplyWithin(%d, %s), from a size of %d to %d, gives %v", limit, js(change), sizeOf(before), sizeOf(after), err)
+	}
+	want := after
+	if !fits {
+		want = before
+	}
+	if got := c.Delta(); !got.Equal(want) {
+		return fmt.Errorf("after ApplyWithin the content is\n%s, want\n%s", js(got), js(want))
+	}
+	return ot.CheckTree(c)
 }
 
 // writtenBy returns who wrote each unit after a change by author.
@@ -252,12 +274,13 @@ func textOf(d ot.Delta) string {
 
 // between reports whether a position in d is not inside a surrogate pair.
 func between(d ot.Delta, at int) bool {
-	return newProbe(d).Apply(ot.Delta{}.Retain(at, nil).Insert("|", nil)) == nil
-}
-
-func newProbe(d ot.Delta) *ot.Content {
-	c, _ := ot.NewContent(d)
-	return c
+	for _, r := range textOf(d) {
+		if at <= 0 {
+			break
+		}
+		at -= utf16.RuneLen(r)
+	}
+	return at >= 0
 }
 
 func TestContentRefusals(t *testing.T) {
@@ -313,6 +336,35 @@ func TestContentRefusesMalformedDeltas(t *testing.T) {
 	}
 	if _, err := ot.NewContent(ot.Delta{{Insert: "x"}, {Retain: 1}}); !errors.Is(err, ot.ErrInvalid) {
 		t.Errorf("NewContent of a change gives %v, want an *InvalidError", err)
+	}
+}
+
+// TestEqualAttributesAreShared: a formatted page holds each set of attributes
+// once, those of embeds too.
+func TestEqualAttributesAreShared(t *testing.T) {
+	const ops = `[{"insert":"a","attributes":{"bold":true}},{"insert":"b"},{"insert":{"c":1},"attributes":{"bold":true}},{"insert":{"c":2},"attributes":{"bold":true}},{"insert":"d"},{"insert":"e"}]`
+	c := newContent(t, parse(t, ops))
+	for _, change := range []string{ops, `[{"retain":7},{"retain":2,"attributes":{"bold":true}}]`} {
+		if err := c.Apply(parse(t, change)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first *ot.Attr
+	shared := 0
+	for _, op := range c.Delta() {
+		if len(op.Attributes) == 0 {
+			continue
+		}
+		if first == nil {
+			first = &op.Attributes[0]
+		}
+		if &op.Attributes[0] != first {
+			t.Errorf("%s has attributes of its own", js(ot.Delta{op}))
+		}
+		shared++
+	}
+	if shared != 6 {
+		t.Errorf("%d ops of %s have attributes, want 6", shared, js(c.Delta()))
 	}
 }
 

@@ -31,4 +31,6 @@
 //	(c∘a)∘d = c∘(a∘d)                                        for d made on c∘a
 //	c∘a∘Invert(a, c) = c                                     inverse
 //	Parse(d.AppendJSON(nil)) = d                             codec
+//
+// DESIGN.md says where each is tested, and how a Content is kept.
 package ot

@@ -57,3 +57,44 @@ func ExampleContent_Snapshot() {
 	// before
 	// after
 }
+
+func ExampleContent_Lines() {
+	content, err := ot.NewContent(ot.Delta{}.
+		Insert("Comets", nil).Insert("\n", ot.MakeAttributes(ot.Attr{Name: "header", Value: ot.IntValue(1)})).
+		Insert("They come back\n", nil))
+	if err != nil {
+		fmt.Println(err)
+	}
+	for line, format := range content.Lines(0, content.LineCount()) {
+		fmt.Printf("%s %s\n", line.AppendJSON(nil), format.AppendJSON(nil))
+	}
+	// Output:
+	// [{"insert":"Comets"}] {"header":1}
+	// [{"insert":"They come back"}] {}
+}
+
+func ExampleContent_Authors() {
+	content, err := ot.NewContent(ot.Delta{}.Insert("\n", nil))
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, edit := range []struct {
+		author string
+		change ot.Delta
+	}{
+		{"Edmond", ot.Delta{}.Insert("every years", nil)},
+		{"Nicole", ot.Delta{}.Retain(6, nil).Insert("76 ", nil)},
+		{"Edmond", ot.Delta{}.Retain(14, ot.MakeAttributes(ot.Attr{Name: "bold", Value: ot.True}))},
+	} {
+		if err := content.ApplyBy(edit.author, edit.change); err != nil {
+			fmt.Println(err)
+		}
+	}
+	for author, length := range content.Authors(0, content.Len()-1) {
+		fmt.Println(author, length)
+	}
+	// Output:
+	// Edmond 6
+	// Nicole 3
+	// Edmond 5
+}

@@ -3,6 +3,7 @@ package ot_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -85,6 +86,38 @@ func FuzzValue(f *testing.F) {
 		if got := string(v); got != want && !strings.Contains(want, "-0") && !strings.Contains(want, `\\u202`) {
 			t.Fatalf("ParseValue(%q) = %s, want %s", data, got, want)
 		}
+	})
+}
+
+// FuzzNormalize: a delta as it was sent has one normal form, which does the same,
+// and which its JSON, read by Parse, has too.
+func FuzzNormalize(f *testing.F) {
+	f.Add(`[{"insert":"a"},{"insert":"b"},{"delete":1},{"insert":"c"},{"delete":2},{"retain":1}]`)
+	f.Add(`[{"retain":1},{"retain":0},{"retain":2,"attributes":{}},{"delete":1},{"insert":"","attributes":{"a":1}},{"insert":{"b":[]},"attributes":{"a":null}}]`)
+	f.Fuzz(func(t *testing.T, data string) {
+		sent, err := ot.ParseOps([]byte(data))
+		if err != nil {
+			return
+		}
+		normal := sent.Normalize()
+		if parsed := parse(t, data); !normal.Equal(parsed) {
+			t.Fatalf("%q normalises to %s, but is read as %s", data, js(normal), js(parsed))
+		}
+		if err := ottest.Normal(normal.Chop()); err != nil {
+			t.Fatal(err)
+		}
+		const length = 100
+		base := ot.Delta{{Insert: strings.Repeat("x", length)}}
+		if normal.BaseLen() > length {
+			return
+		}
+		one, other := newContent(t, base), newContent(t, base)
+		for _, err := range []error{other.Apply(normal), one.Apply(slices.DeleteFunc(sent, func(op ot.Op) bool { return op.Len() == 0 }))} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantDelta(t, "what "+data+" does as sent", one.Delta(), other.Delta())
 	})
 }
 

@@ -56,7 +56,7 @@ func load(content Delta, styles *styles, o owner, by *byline) node {
 		op := &content[i]
 		if op.Embed.Type != "" {
 			who, _, _ := by.next(embedText, 1)
-			l.add(fragment{text: embedText, units: 1, style: newStyle(op.Embed, op.Attributes), author: who})
+			l.add(fragment{text: embedText, units: 1, style: styles.ofEmbed(op.Embed, op.Attributes), author: who})
 			continue
 		}
 		s := styles.of(op.Attributes)

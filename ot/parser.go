@@ -20,19 +20,45 @@ const (
 // A parser reads JSON strictly (RFC 8259) from data. It refuses invalid UTF-8
 // and halves of surrogate pairs, and objects that name a member twice.
 type parser struct {
-	data []byte
-	pos  int
-	op   int    // index of the op being read, -1 outside of one
-	text []byte // the last string that had escapes
+	data    []byte
+	whole   string // what data is, for errors: "the delta"
+	pos     int
+	op      int             // index of the op being read, -1 outside of one
+	text    []byte          // the last string that had escapes
+	scratch []byte          // the canonical text of the last value
+	kept    strings.Builder // short strings, one behind the other
 }
 
-// fail returns the error that the op, or outside of one the delta,
-// "<format>".
+func newParser(data []byte, whole string) parser { return parser{data: data, whole: whole, op: -1} }
+
+// fail returns the error that the op, or outside of one the whole, "<format>".
 func (p *parser) fail(format string, args ...any) error {
 	if p.op < 0 {
-		return invalid("the delta "+format, args...)
+		return invalid(p.whole+" "+format, args...)
 	}
 	return invalidOp(p.op, format, args...)
+}
+
+const (
+	// maxShared is the longest string that shares its memory with others, and
+	// shareRoom how much they get at once: what an edit of one word takes.
+	maxShared = 32
+	shareRoom = 64
+)
+
+// keep returns text as a string that outlives data. Short ones lie in one piece
+// of memory, so that an edit costs few allocations, and whoever holds one of
+// them holds little more.
+func (p *parser) keep(text []byte) string {
+	if len(text) <= 1 || len(text) > maxShared {
+		return string(text) // Go keeps strings of one byte
+	}
+	if p.kept.Cap()-p.kept.Len() < len(text) {
+		p.kept.Reset()
+		p.kept.Grow(min(shareRoom, len(text)+len(p.data)-p.pos))
+	}
+	p.kept.Write(text)
+	return p.kept.String()[p.kept.Len()-len(text):]
 }
 
 // syntax returns the error that JSON wants something else at this byte.
@@ -334,26 +360,20 @@ func isDigits(text []byte) bool {
 // value reads any JSON value.
 func (p *parser) value() (Value, error) {
 	switch b := p.peek(); {
-	case p.literal("true"):
+	case b == 't' && p.literal("true"):
 		return True, nil
-	case b == '"':
-		text, err := p.str()
-		return p.sized(appendString(nil, text), err)
-	default:
-		text, err := p.appendValue(nil, 1)
-		return p.sized(text, err)
+	case b == 'n' && p.literal("null"):
+		return Null, nil
 	}
-}
-
-// sized returns text as a value if it is not too long.
-func (p *parser) sized(text []byte, err error) (Value, error) {
+	text, err := p.appendValue(p.scratch[:0], 1)
 	if err != nil {
 		return "", err
 	}
+	p.scratch = text
 	if len(text) > maxValueBytes {
 		return "", p.fail("has a value of more than %d bytes", maxValueBytes)
 	}
-	return Value(text), nil
+	return Value(p.keep(text)), nil
 }
 
 // literal skips word if it is next.

@@ -10,8 +10,9 @@ import (
 // enough; each embed has its own.
 type style struct {
 	attributes Attributes
-	embed      Embed // zero for text
-	extra      int   // bytes of both as JSON
+	embed      Embed  // zero for text
+	extra      int    // bytes of both as JSON
+	text       *style // of an embed: that of text with its attributes, which they share
 }
 
 // plain is the style of text without attributes.
@@ -20,15 +21,9 @@ var plain = &style{}
 // embedText stands for an embed in the text: U+FFFC, one UTF-16 unit long.
 const embedText = "\ufffc"
 
-func newStyle(embed Embed, attributes Attributes) *style {
-	s := &style{attributes: attributes, embed: embed}
-	if len(attributes) > 0 {
-		s.extra = len(attributes.AppendJSON(nil))
-	}
-	if s.isEmbed() {
-		s.extra += len(embed.AppendJSON(nil)) - len(embedText)
-	}
-	return s
+// newTextStyle returns a style for attributes of which there is none yet.
+func newTextStyle(attributes Attributes) *style {
+	return &style{attributes: attributes, extra: len(attributes.AppendJSON(nil))}
 }
 
 func (s *style) isEmbed() bool { return s.embed.Type != "" }
@@ -76,10 +71,17 @@ func (t *styles) find(attributes Attributes) *style {
 	if len(t.known) >= t.sweepAt {
 		t.sweep()
 	}
-	s := newStyle(Embed{}, attributes)
+	s := newTextStyle(attributes)
 	t.largest = max(t.largest, s.extra)
 	t.known[string(t.key)] = weak.Make(s)
 	return s
+}
+
+// ofEmbed returns a style for an embed with these attributes.
+func (t *styles) ofEmbed(embed Embed, attributes Attributes) *style {
+	text := t.of(attributes)
+	extra := text.extra + len(embed.AppendJSON(nil)) - len(embedText)
+	return &style{attributes: text.attributes, embed: embed, extra: extra, text: text}
 }
 
 // mostExtra is at least the extra of every text style.
@@ -116,7 +118,7 @@ func (r *restyling) of(s *style) *style {
 	switch {
 	case composed.Equal(s.attributes):
 	case s.isEmbed():
-		return newStyle(s.embed, r.styles.of(composed).attributes)
+		return r.styles.ofEmbed(s.embed, composed)
 	default:
 		to = r.styles.of(composed)
 	}

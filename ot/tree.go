@@ -50,7 +50,13 @@ type fragment struct {
 }
 
 func (f *fragment) sum() sum {
-	return sum{units: f.units, bytes: len(f.text), lines: strings.Count(f.text, "\n")}
+	s := sum{units: f.units, bytes: len(f.text)}
+	if len(f.text) > 1 {
+		s.lines = strings.Count(f.text, "\n")
+	} else if f.text == "\n" {
+		s.lines = 1
+	}
+	return s
 }
 
 // A node is a leaf or a branch. Positions count UTF-16 units from the node's

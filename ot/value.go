@@ -29,7 +29,7 @@ func IntValue(n int) Value { return Value(appendNumber(nil, float64(n))) }
 // ParseValue reads one JSON value and returns its canonical text. It refuses
 // what Parse refuses in a value, with an *InvalidError whose Op is -1.
 func ParseValue(data []byte) (Value, error) {
-	p := parser{data: data, op: -1}
+	p := newParser(data, "the value")
 	p.space()
 	v, err := p.value()
 	if err != nil {
@@ -46,7 +46,7 @@ func (v Value) Text() (string, bool) {
 	if inner := v[1 : len(v)-1]; strings.IndexByte(string(inner), '\\') < 0 {
 		return string(inner), true
 	}
-	p := parser{data: []byte(v), op: -1}
+	p := newParser([]byte(v), "the value")
 	text, err := p.str()
 	return string(text), err == nil
 }
@@ -77,6 +77,10 @@ func appendNumber(dst []byte, x float64) []byte {
 	}
 	return dst
 }
+
+// AppendString appends s, which must be valid UTF-8, as a JSON string, as values
+// and Deltas are written: it escapes only what JSON requires.
+func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
 
 // appendString appends s as a JSON string, escaping only what JSON requires,
 // as JavaScript's JSON.stringify does.

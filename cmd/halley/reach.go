@@ -33,14 +33,6 @@ func (t *target) flags(fs *flag.FlagSet) {
 	fs.StringVar(&t.name, "name", "Command line", "what others see as the guest's `name` at --server")
 }
 
-// where names the workspace for people.
-func (t target) where() string {
-	if t.server != "" {
-		return t.server
-	}
-	return t.data
-}
-
 // A reached workspace is one that answers.
 type reached struct {
 	*client.Client

@@ -1,5 +1,6 @@
 /** Somebody at a browser: what they do with keys and mouse, and what they see. */
-import type { BrowserContext, KeyInput, Page } from 'puppeteer-core'
+import type { BrowserContext, KeyInput, Page, Point } from 'puppeteer-core'
+import type { BrowserName } from './browsers'
 import { normal, textOf } from './delta'
 import { until } from './patience'
 import type { Op } from './program'
@@ -24,13 +25,15 @@ const PRINTED: Record<string, KeyInput> = {
 
 export class Person {
   readonly name: string
+  readonly browser: BrowserName
   readonly page: Page
   readonly context: BrowserContext
   /** What the browser complained of: errors in scripts, violations of the security policy, failures of the server. */
   readonly troubles: string[] = []
 
-  constructor(name: string, page: Page, context: BrowserContext) {
+  constructor(name: string, browser: BrowserName, page: Page, context: BrowserContext) {
     this.name = name
+    this.browser = browser
     this.page = page
     this.context = context
   }
@@ -72,11 +75,13 @@ export class Person {
 
   /** Keys, one after the other. */
   async types(text: string): Promise<void> {
+    await this.#comesForward()
     await this.page.keyboard.type(text)
   }
 
   /** A shortcut such as Mod-Shift-7, or a single key. */
   async presses(...shortcuts: string[]): Promise<void> {
+    await this.#comesForward()
     for (const shortcut of shortcuts) {
       const held = shortcut.split(/-(?!$)/).map(name => KEYS[name] ?? (name as KeyInput))
       const key = keyOf(held.pop()!)
@@ -88,17 +93,20 @@ export class Person {
 
   /** Puts the caret before or after the first place where some text stands, with the mouse. */
   async caret(where: 'before' | 'after', text: string): Promise<void> {
-    const { left, right, y } = await this.#placeOf(text)
-    await this.page.mouse.click(where === 'before' ? left : right, y)
+    await this.#comesForward()
+    const { start, end } = await this.#placeOf(text)
+    const { x, y } = where === 'before' ? start : end
+    await this.page.mouse.click(x, y)
     await this.#selectionTold()
   }
 
   /** Selects the first place where some text stands, with the mouse and Shift. */
   async selects(text: string): Promise<void> {
-    const { left, right, y } = await this.#placeOf(text)
-    await this.page.mouse.click(left, y)
+    await this.#comesForward()
+    const { start, end } = await this.#placeOf(text)
+    await this.page.mouse.click(start.x, start.y)
     await this.page.keyboard.down('Shift')
-    await this.page.mouse.click(right, y)
+    await this.page.mouse.click(end.x, end.y)
     await this.page.keyboard.up('Shift')
     await until(`${this.name} has “${text}” selected`, async () =>
       (await this.page.evaluate(() => String(getSelection()))) === text ? true : undefined,
@@ -108,13 +116,25 @@ export class Person {
 
   /** Puts the caret into the text, at its very end. */
   async goesToEnd(): Promise<void> {
-    await this.page.focus('.h-surface')
-    await this.presses('Mod-End')
+    await this.#goes('Mod-End', () => {
+      const { focusNode, focusOffset } = getSelection()!
+      if (!focusNode) return false
+      const rest = document.createRange()
+      rest.setStart(focusNode, focusOffset)
+      rest.setEndAfter(document.querySelector('.h-surface')!.lastChild!)
+      return rest.toString() === '' && rest.cloneContents().childElementCount <= 1
+    })
   }
 
   async goesToStart(): Promise<void> {
-    await this.page.focus('.h-surface')
-    await this.presses('Mod-Home')
+    await this.#goes('Mod-Home', () => {
+      const { focusNode, focusOffset } = getSelection()!
+      if (!focusNode) return false
+      const before = document.createRange()
+      before.setStart(document.querySelector('.h-surface')!, 0)
+      before.setEnd(focusNode, focusOffset)
+      return before.toString() === '' && before.cloneContents().childElementCount <= 1
+    })
   }
 
   /** Presses the control of that name, which is on the screen or comes to it. */
@@ -182,6 +202,24 @@ export class Person {
     return this.page.$$eval('.h-cursor-name', flags => flags.map(flag => flag.textContent ?? '').sort())
   }
 
+  /** Firefox gives the keyboard to one window at a time; in Chromium each believes that it has it. */
+  async #comesForward(): Promise<void> {
+    if (this.browser === 'chromium' || (await this.page.evaluate(() => document.hasFocus()))) return
+    await this.page.bringToFront()
+  }
+
+  /** The editor puts the caret where it was when it gets the focus, a moment after that. */
+  async #goes(keys: string, there: () => boolean): Promise<void> {
+    await this.#comesForward()
+    await this.page.focus('.h-surface')
+    await until(`${this.name}'s caret is there after ${keys}`, async () => {
+      await this.presses(keys)
+      await this.#selectionTold()
+      await this.#selectionTold()
+      return (await this.page.evaluate(there)) || undefined
+    })
+  }
+
   /** The browser tells the page of a new selection a moment after it shows it; by the second frame it has. */
   async #selectionTold(): Promise<void> {
     await this.page.evaluate(
@@ -189,7 +227,7 @@ export class Person {
     )
   }
 
-  async #placeOf(text: string): Promise<{ left: number; right: number; y: number }> {
+  async #placeOf(text: string): Promise<{ start: Point; end: Point }> {
     return this.page.evaluate(text => {
       const surface = document.querySelector('.h-surface')!
       const nodes: Text[] = []
@@ -213,7 +251,10 @@ export class Person {
       const pieces = range.getClientRects()
       const first = pieces[0]!
       const last = pieces[pieces.length - 1]!
-      return { left: first.left, right: last.right, y: (first.top + first.bottom) / 2 }
+      return {
+        start: { x: first.left, y: (first.top + first.bottom) / 2 },
+        end: { x: last.right, y: (last.top + last.bottom) / 2 },
+      }
     }, text)
   }
 }

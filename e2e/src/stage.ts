@@ -46,7 +46,7 @@ export class Stage {
     const page = await context.newPage(browser === 'firefox' ? { type: 'window' } : {})
     await page.setViewport(VIEWPORT)
     if (browser === 'chromium') await page.emulateFocusedPage(true)
-    const person = new Person(name, page, context)
+    const person = new Person(name, browser, page, context)
     this.people.push(person)
     await person.listen()
     return person

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,9 @@ func FuzzMarkdown(f *testing.F) {
 		format := mustFormat(t, "md")
 		doc := mustRead(t, format, data)
 		out, _ := mustWrite(t, format, doc.Content, &Source{"md", data})
-		if again := mustRead(t, format, out); !again.Content.Equal(doc.Content) {
+		chunks := parseMarkdown(unixLines(decodeText(data, &notes{})), newBuilder(pageSchema{})).chunks
+		unsafe := slices.ContainsFunc(chunks, func(c chunk) bool { return c.unsafe }) // those are written anew
+		if again := mustRead(t, format, out); !unsafe && !again.Content.Equal(doc.Content) {
 			t.Fatalf("the untouched file is read as\n%s\nnot as\n%s\nwritten\n%q", show(again.Content), show(doc.Content), out)
 		}
 		lines, _ := splitLines(doc.Content, pageSchema{}, &notes{})

@@ -17,10 +17,15 @@ const listSeparator = "<!-- -->"
 // definitions) stay with their neighbours.
 func (w *markdownWriter) keepSource(lines []line, source *Source) []byte {
 	k := newKeeper(w, lines, source)
-	if isBlankPage(lines) && !slices.ContainsFunc(k.chunks, func(c chunk) bool { return len(c.lines) > 0 }) {
+	if isBlankPage(lines) && !slices.ContainsFunc(k.chunks, func(c chunk) bool { return len(c.lines) > 0 || c.unsafe }) {
 		return []byte(k.text)
 	}
 	k.at = alignChunks(k.chunks, lines)
+	for i, c := range k.chunks {
+		if c.unsafe {
+			k.at[i] = unmatched
+		}
+	}
 	k.letGo()
 	out := k.write()
 	if !k.readsAsMeant(out) {
@@ -193,6 +198,8 @@ func (k *keeper) gap(chunks []chunk, first, start, end int, copiedNext bool) {
 // is how many of the gap's total lines stood before it.
 func (k *keeper) stays(c chunk, start, end, had, total, first int, copiedNext bool) bool {
 	switch {
+	case c.unsafe:
+		return false
 	case c.role == frontMatter:
 		return true
 	case c.role == definitions:

@@ -35,6 +35,7 @@ type chunk struct {
 	list     *listLook // of an item
 	role     role
 	unclosed bool // it would go on over whatever is written behind it
+	unsafe   bool // it holds what never goes out: see holdsUnsafe
 }
 
 // A role tells apart the chunks that give no lines.
@@ -148,7 +149,7 @@ func (r *markdownReader) topLevel(n ast.Node) []chunk {
 	list, ok := n.(*ast.List)
 	if !ok {
 		lines := r.capture(func() { r.block(n, container{}) })
-		c := chunk{from: r.lineOf(n), lines: lines, unclosed: r.isUnclosed(n)}
+		c := chunk{from: r.lineOf(n), lines: lines, unclosed: r.isUnclosed(n), unsafe: r.holdsUnsafe(n)}
 		if n.Kind() == ast.KindLinkReferenceDefinition {
 			c.role = definitions
 		}
@@ -158,7 +159,7 @@ func (r *markdownReader) topLevel(n ast.Node) []chunk {
 	for item := n.FirstChild(); item != nil; item = item.NextSibling() {
 		look := &listLook{marker: list.Marker, loose: !list.IsTight, begins: item == n.FirstChild()}
 		lines := r.capture(func() { r.item(list, item, container{}) })
-		items = append(items, chunk{from: r.lineOf(item), lines: lines, list: look})
+		items = append(items, chunk{from: r.lineOf(item), lines: lines, list: look, unsafe: r.holdsUnsafe(item)})
 	}
 	r.noteStart(list)
 	return items

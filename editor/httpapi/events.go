@@ -53,8 +53,16 @@ func (s *Server) events(c *gin.Context) {
 		s.fail(c, refused[0].Err)
 		return
 	}
-	done, forget := s.accounts.Watch(c.GetString(sessionKey))
+	key := c.GetString(sessionKey)
+	done, forget := s.accounts.Watch(key)
 	defer forget()
+	// Only now does a sign-out reach this line; one before it is found here.
+	if key != "" {
+		if _, err := s.accounts.Session(ctx, key); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
 	line := in.line(s.pages.Epoch(), refused)
 	line.Done, line.ByeWhy, line.Reader = done, "signed-out", p.ID
 	line.Hello = s.hello

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { describe, expect, it } from 'vitest'
-import { fromHtml, toHtml, toText } from '../src/binding/clipboard'
+import { cleaned, fromHtml, toHtml, toText } from '../src/binding/clipboard'
 import type { Delta } from '../src/protocol/delta'
 import { parseDelta } from '../src/protocol/wire'
 import { Rng, randomContent, rounds } from './random'
@@ -68,6 +68,30 @@ describe('HTML from elsewhere', () => {
     ['no picture of another kind', '<img src="data:image/png;base64,AAAA">', []],
   ])('reads %s', (_, html, want) => {
     expect(parseDelta(fromHtml(html))).toEqual(parseDelta(want))
+  })
+})
+
+describe('content that claims to be ours', () => {
+  it('comes in without what a page may not hold', () => {
+    const content = parseDelta([
+      { insert: 'a', attributes: { bold: true, evil: 1, link: 'javascript:alert(1)', 'comment:x': true } },
+      { insert: '\n', attributes: { header: 9, list: 'bullet' } },
+      { insert: { image: 'https://example.org/a.png' }, attributes: { alt: 'A', onerror: 'x' } },
+      { insert: { script: 'x' } },
+      { insert: { image: 'data:x' } },
+    ])
+    expect(cleaned(content)).toEqual([
+      { insert: 'a', attributes: { bold: true } },
+      { insert: '\n', attributes: { list: 'bullet' } },
+      { insert: { image: 'https://example.org/a.png' }, attributes: { alt: 'A' } },
+    ])
+  })
+
+  it('comes in whole where it may', () => {
+    for (let seed = 1; seed <= rounds(2000); seed++) {
+      const once = cleaned(randomContent(new Rng(seed), 10, 0.3))
+      expect(cleaned(once), `seed ${seed}`).toEqual(once)
+    }
   })
 })
 

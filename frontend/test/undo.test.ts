@@ -49,6 +49,18 @@ class Page {
 const at = (index: number, text: string): Delta => [...(index > 0 ? [{ retain: index }] : []), insertOp(text)]
 
 describe('undo', () => {
+  it('takes back a format by itself, however soon it follows', () => {
+    const page = new Page([{ insert: 'x\n' }])
+    page.writes(at(0, 'word'), 100)
+    page.writes([{ retain: 4, attributes: { bold: true } }], 100)
+    page.writes(at(4, 's'), 100)
+    page.undo()
+    page.undo()
+    expect(page.text).toEqual([{ insert: 'wordx\n' }])
+    page.undo()
+    expect(page.text).toEqual([{ insert: 'x\n' }])
+  })
+
   it('takes back what was typed in one go', () => {
     const page = new Page([{ insert: 'x\n' }])
     for (const [i, letter] of [...'word'].entries()) page.writes(at(i, letter), 100)
@@ -72,6 +84,20 @@ describe('undo', () => {
     page.history = seal(page.history)
     page.writes(at(10, 'd'), 100)
     expect(page.history.undo.length).toBe(4)
+  })
+
+  it('takes back in one go what was typed in one, though others wrote meanwhile', () => {
+    const page = new Page([{ insert: 'x\n' }])
+    page.writes(at(0, 'a'), 100)
+    page.hears(at(0, '12'))
+    page.writes(at(3, 'b'), 100)
+    page.hears(at(1, '3'))
+    page.writes(at(5, 'c'), 100)
+    expect(page.text).toEqual([{ insert: '132abcx\n' }])
+    page.undo()
+    expect(page.text).toEqual([{ insert: '132x\n' }])
+    page.redo()
+    expect(page.text).toEqual([{ insert: '132abcx\n' }])
   })
 
   it('forgets what was undone once something new is written', () => {

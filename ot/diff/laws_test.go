@@ -64,7 +64,7 @@ func checkLaws(t testing.TB, pair string, before, after, change ot.Delta) {
 		}
 	}
 	// Inserts of one place may change formats inside a cluster, so only the ends of all count.
-	at, to = 0, 0
+	to = 0
 	for i, op := range change {
 		isInsert := op.Retain == 0 && op.Delete == 0
 		if isInsert && (i == 0 || change[i-1].Retain > 0 || change[i-1].Delete > 0) && !cutsAfter[to] {

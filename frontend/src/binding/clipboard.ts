@@ -1,8 +1,21 @@
 /** What is copied, as HTML and plain text; and what others' HTML says, as content. */
 import { type Attributes, type Json, orNone } from '../protocol/attributes'
 import { type Delta, type Embed, type Insert, insertOp, type Op, push } from '../protocol/delta'
-import { indentOf, isSafeLink, type LineKind, lineKind, MAX_INDENT } from './format'
+import {
+  indentOf,
+  isFile,
+  isKnownFormat,
+  isPicture,
+  isSafeLink,
+  type LineKind,
+  lineKind,
+  MAX_INDENT,
+  toSafeLink,
+} from './format'
 import { cleanText } from './writing'
+
+/** The longest label or description that an embed may have, in UTF-16 code units. */
+const MAX_LABEL = 512
 
 /** Our own content, exactly; between our own pages in one browser. */
 export const DELTA_TYPE = 'application/x-halley-delta+json'
@@ -137,6 +150,71 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, char => `&#${char.charCodeAt(0)};`)
 }
 
+/**
+ * What may come in of a content that claims to be ours: anybody can put
+ * anything on the clipboard. Comments stay where they were made.
+ */
+export function cleaned(content: Delta): Delta {
+  const ops: Op[] = []
+  for (const { insert, attributes = {} } of content as readonly Insert[]) {
+    const kept = Object.entries(attributes).filter(([name, value]) => mayHave(insert, name, value))
+    if (typeof insert === 'string') push(ops, insertOp(cleanText(insert), Object.fromEntries(kept)))
+    else if (isKnownEmbed(insert)) push(ops, insertOp(insert, Object.fromEntries(kept)))
+  }
+  return ops
+}
+
+function mayHave(insert: string | Embed, name: string, value: Json): boolean {
+  if (isKnownFormat(name, value)) return true
+  if (typeof insert === 'string' || insert.image === undefined) return false
+  return name === 'alt' ? isLabel(value) : name === 'width' && isCount(value, 10_000)
+}
+
+const EMBEDS: Readonly<Record<string, (value: Json) => boolean>> = {
+  divider: value => value === true,
+  image: value => typeof value === 'string' && isPicture(value),
+  date: value => typeof value === 'string' && isDate(value),
+  formula: value => typeof value === 'string' && value.length <= 16_384,
+  mention: value => has(value, { id: isLabel, label: isLabel }),
+  page: value => has(value, { id: id => typeof id === 'string' && /^[A-Za-z0-9_-]{16,64}$/.test(id) }),
+  file: value =>
+    has(value, {
+      path: path => typeof path === 'string' && isFile(path),
+      name: isLabel,
+      size: size => isCount(size, Number.MAX_SAFE_INTEGER),
+    }),
+}
+
+function isKnownEmbed(embed: Embed): boolean {
+  const [kind, value] = Object.entries(embed)[0]!
+  return Object.hasOwn(EMBEDS, kind) && EMBEDS[kind]!(value)
+}
+
+/** Whether there is such a day, as YYYY-MM-DD. */
+function isDate(value: string): boolean {
+  const time = /^\d{4}-\d\d-\d\d$/.test(value) ? Date.parse(value) : Number.NaN
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value)
+}
+
+function isLabel(value: Json): boolean {
+  return typeof value === 'string' && value.length <= MAX_LABEL
+}
+
+function isCount(value: Json, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most
+}
+
+/** Whether a value has exactly these members, each as it should be. */
+function has(value: Json, members: Record<string, (value: Json) => boolean>): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const fields = value as Attributes
+  const names = Object.keys(members)
+  return (
+    Object.keys(fields).length === names.length &&
+    names.every(name => Object.hasOwn(fields, name) && members[name]!(fields[name]!))
+  )
+}
+
 /** Reads HTML from anywhere. Scripts, styles and unsafe addresses are left out. */
 export function fromHtml(html: string): Delta {
   const { body } = new DOMParser().parseFromString(html, 'text/html')
@@ -248,9 +326,11 @@ class HtmlReader {
   }
 
   #image(element: Element, { inline }: Context): void {
-    const source = element.getAttribute('src') ?? ''
-    if (!/^https:\/\//i.test(source) || !isSafeLink(source)) return
+    const source = toSafeLink(element.getAttribute('src') ?? '')
+    if (!source || !isPicture(source)) return
     const alt = cleanText(element.getAttribute('alt') ?? '')
+      .slice(0, MAX_LABEL)
+      .trim()
     push(this.#line, insertOp({ image: source }, alt ? { ...inline, alt } : inline))
   }
 
@@ -338,8 +418,8 @@ function inlineOf(element: Element, tag: string, { inline, pre }: Context): Attr
   const now: Record<string, Json> = { ...inline, ...INLINE_TAGS[tag] }
   const style = (element as HTMLElement).style as CSSStyleDeclaration | undefined
   if (style) readStyle(style, now)
-  const href = tag === 'A' ? element.getAttribute('href') : null
-  if (href && isSafeLink(href)) now.link = href
+  const link = tag === 'A' ? toSafeLink(element.getAttribute('href') ?? '') : null
+  if (link) now.link = link
   return orNone(now) ?? {}
 }
 

@@ -1,13 +1,13 @@
 /** Copying, cutting, pasting and dropping on the surface. */
 import type { EditorView } from 'prosemirror-view'
-import type { Delta, Op } from '../protocol/delta'
+import { type Delta, deltaLength, type Op } from '../protocol/delta'
 import { MalformedError, parseDelta } from '../protocol/wire'
-import { DELTA_TYPE, fromHtml, toHtml, toText } from './clipboard'
+import { cleaned, DELTA_TYPE, fromHtml, toHtml, toText } from './clipboard'
 import type { Target } from './commands'
 import type { Span } from './draft'
-import { isSafeLink } from './format'
+import { toSafeLink } from './format'
 import { setText } from './formatting'
-import { attributesOf, clampIndex, indexOf, sliceOf } from './mapping'
+import { attributesOf, clampIndex, indexOf, lengthOf, sliceOf } from './mapping'
 import { paste, plainInserts, remove } from './writing'
 
 type Handler<E extends Event> = (view: EditorView, event: E) => boolean
@@ -20,7 +20,16 @@ interface Handlers {
   drop: Handler<DragEvent>
 }
 
-export function clipboardHandlers(target: Target): Handlers {
+/** What a page and a single edit may hold at most, by the protocol. */
+const MAX_PAGE_UNITS = 10_000_000
+const MAX_EDIT_OPS = 100_000
+
+/** `tooLarge` is called where what was to come in would be refused. */
+export function clipboardHandlers(target: Target, tooLarge: () => void): Handlers {
+  const bringIn = (span: Span, data: DataTransfer, plain: boolean) => {
+    if (!bring(target, span, data, plain)) tooLarge()
+  }
+
   // With Shift held, what comes in is taken as plain text.
   let shift = false
   return {
@@ -38,7 +47,7 @@ export function clipboardHandlers(target: Target): Handlers {
     paste: (view, event) => {
       if (!event.clipboardData || !view.editable) return false
       event.preventDefault()
-      bring(target, target.span(), event.clipboardData, shift)
+      bringIn(target.span(), event.clipboardData, shift)
       return true
     },
     drop: (view, event) => {
@@ -49,7 +58,7 @@ export function clipboardHandlers(target: Target): Handlers {
       const place = view.posAtCoords({ left: event.clientX, top: event.clientY })
       if (!place || !view.editable || event.dataTransfer.files.length > 0) return true
       const index = clampIndex(view.state.doc, indexOf(view.state.doc, place.pos))
-      bring(target, { from: index, to: index }, event.dataTransfer, false)
+      bringIn({ from: index, to: index }, event.dataTransfer, false)
       return true
     },
   }
@@ -66,19 +75,26 @@ function copy(target: Target, view: EditorView, event: ClipboardEvent): boolean 
   return true
 }
 
-function bring(target: Target, span: Span, data: DataTransfer, plain: boolean): void {
+/** Puts in what a transfer holds; false where that is more than a page may hold. */
+function bring(target: Target, span: Span, data: DataTransfer, plain: boolean): boolean {
   const { doc } = target.view.state
   const text = data.getData('text/plain')
-  const address = text.trim()
-  if (isSafeLink(address) && !address.startsWith('/')) {
+  const address = isOneWord(text) ? toSafeLink(text) : null
+  if (address?.includes(':')) {
     // An address over text links that text; alone it becomes a link.
     if (span.from < span.to) target.act(setText(doc, span, 'link', address))
     else target.act(paste(doc, span, [{ insert: address, attributes: { link: address } }]))
-    return
+    return true
   }
   const rich = plain ? null : richContent(data)
   const inserts = rich ?? plainInserts(doc, span.from, text, typedAttributes(target))
+  if (inserts.length > MAX_EDIT_OPS || lengthOf(doc) + deltaLength(inserts) > MAX_PAGE_UNITS) return false
   if (inserts.length > 0) target.act(paste(doc, span, inserts))
+  return true
+}
+
+function isOneWord(text: string): boolean {
+  return /^\s*\S+\s*$/.test(text)
 }
 
 /** Formatted content, our own or others'; null where there is none. */
@@ -86,7 +102,7 @@ function richContent(data: DataTransfer): Delta | null {
   try {
     const own = data.getData(DELTA_TYPE)
     const content = own ? parseDelta(JSON.parse(own)) : []
-    if (content.length > 0 && content.every(op => 'insert' in op)) return content
+    if (content.length > 0 && content.every(op => 'insert' in op)) return cleaned(content)
   } catch (error) {
     // Not what we wrote: anybody can put anything there.
     if (!(error instanceof MalformedError || error instanceof SyntaxError)) throw error

@@ -51,6 +51,8 @@ export interface Editor {
 export interface EditorOptions {
   /** Somebody pressed Mod-K. */
   onLinkRequest?: () => void
+  /** Somebody pasted or dropped more than a page may hold; nothing was put in. */
+  onTooLarge?: () => void
   /** Shown while the page is empty. */
   placeholder?: string
   /** What the surface is called for those who cannot see it. */
@@ -104,7 +106,7 @@ export class PageEditor implements Editor, Surface {
   }
 
   #createView(doc: Node, options: EditorOptions): EditorView {
-    const plugins = [keymap(keys(this, options)), keymap(baseKeymap), mending, this.#typing()]
+    const plugins = [keymap(keys(this, options)), keymap(baseKeymap), mending, this.#typing(options)]
     return new EditorView(this.#root, {
       state: EditorState.create({ doc, plugins }),
       nodeViews: { line: node => new LineView(node), codeBlock: node => new LineView(node) },
@@ -121,7 +123,7 @@ export class PageEditor implements Editor, Surface {
   }
 
   /** Shortcuts, the clipboard and clicks. */
-  #typing(): Plugin {
+  #typing(options: EditorOptions): Plugin {
     return new Plugin({
       props: {
         handleTextInput: (view, _from, _to, _text, insertion) => {
@@ -131,7 +133,7 @@ export class PageEditor implements Editor, Surface {
           return true
         },
         handleDOMEvents: {
-          ...clipboardHandlers(this),
+          ...clipboardHandlers(this, () => options.onTooLarge?.()),
           mousedown: (_, event) => this.#pressed(event),
           click: (_, event) => this.#clicked(event),
           focus: () => {
@@ -321,7 +323,7 @@ export class PageEditor implements Editor, Surface {
         this.#history = record(this.#history, delta, inverse, performance.now())
       this.#session.edit(this.#inbox.passing(delta))
     } else if (tr.selectionSet && tr.getMeta(REMOTE) === undefined) this.#session.moved()
-    if (tr.docChanged) this.#contentChanged()
+    if (tr.docChanged) this.#contentChanged(tr.before)
     else this.#selectionChanged()
   }
 
@@ -343,16 +345,19 @@ export class PageEditor implements Editor, Surface {
 
   // What follows from a change
 
-  #contentChanged(): void {
-    this.#root.classList.toggle(
-      'h-empty',
-      lengthOf(this.view.state.doc) === 1 && isPlain(this.view.state.doc),
-    )
+  /** `before`: the document that was shown, where there was one. */
+  #contentChanged(before?: Node): void {
+    const { doc } = this.view.state
+    this.#root.classList.toggle('h-empty', lengthOf(doc) === 1 && lineAround(doc, 0).format === null)
+    if (!before || !sameLines(before, doc)) this.#numberSoon()
+    this.#selectionChanged()
+  }
+
+  #numberSoon(): void {
     this.#numbering ??= setTimeout(() => {
       this.#numbering = undefined
       numberItems(this.view)
     }, NUMBERING_MS)
-    this.#selectionChanged()
   }
 
   #selectionChanged(): void {
@@ -412,8 +417,12 @@ function keepSelection(tr: Transaction, before: EditorState, delta: Delta, other
   return tr.setSelection(TextSelection.create(tr.doc, place(anchor), place(head)))
 }
 
-function isPlain(doc: Node): boolean {
-  return lineAround(doc, 0).format === null
+/** Whether two documents have as many lines, of the same formats. */
+function sameLines(a: Node, b: Node): boolean {
+  if (a.childCount !== b.childCount) return false
+  for (let i = 0; i < a.childCount; i++)
+    if (a.child(i) !== b.child(i) && !a.child(i).sameMarkup(b.child(i))) return false
+  return true
 }
 
 function firstTouched(delta: Delta): number {

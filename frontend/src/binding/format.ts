@@ -66,12 +66,60 @@ export function hasMark(name: string, value: Json): boolean {
   return typeof value === 'string' && Object.hasOwn(VALUED, name) && VALUED[name]!(value)
 }
 
-const MAX_LINK = 2048
+/** The formats of lines, and which values a page may hold. */
+const LINE_FORMATS: Readonly<Record<string, (value: Json) => boolean>> = {
+  header: value => isWhole(value, 1, 6),
+  list: value => LISTS.includes(value),
+  indent: value => isWhole(value, 1, MAX_INDENT),
+  blockquote: value => value === true,
+  'code-block': value => isCode({ 'code-block': value }),
+  align: value => value === 'center' || value === 'right' || value === 'justify',
+  direction: value => value === 'rtl',
+  callout: value => value === 'info' || value === 'tip' || value === 'warning',
+}
 
-/** http, https, mailto, tel, or a path on this server. */
+/** Whether a page may hold an attribute, wherever it stands; comments and what belongs to embeds aside. */
+export function isKnownFormat(name: string, value: Json): boolean {
+  return hasMark(name, value) || (Object.hasOwn(LINE_FORMATS, name) && LINE_FORMATS[name]!(value))
+}
+
+const MAX_LINK = 2048
+/** A host by name, perhaps with a port; without a user in front of it, who is there to deceive. */
+const WEB = /^https?:\/\/(?:[\w.~-]|\P{ASCII})+(?::\d{1,5})?(?:[/?#]|$)/iu
+const PAGE = /^\/p\/[A-Za-z0-9_-]{16,64}(#[A-Za-z0-9._~-]*)?$/
+const STRAY_PERCENT = /%(?![0-9a-f]{2})/gi
+
+/** Whether a page may hold an address: http, https, mailto, tel, or a page's path. No laxer than the server. */
 export function isSafeLink(href: string): boolean {
   if (href.length > MAX_LINK || hasControls(href)) return false
-  return /^(https?:\/\/|mailto:|tel:)/i.test(href) || /^\/(?![/\\])/.test(href)
+  if (/^https?:/i.test(href)) return WEB.test(href) && href.search(STRAY_PERCENT) < 0
+  return /^(mailto|tel):./i.test(href) || PAGE.test(href)
+}
+
+/** An address as others write them, made into one that a page may hold; null where that cannot be. */
+export function toSafeLink(href: string): string | null {
+  const tidy = href.trim().replaceAll(' ', '%20').replace(STRAY_PERCENT, '%25')
+  return isSafeLink(tidy) ? tidy : null
+}
+
+/** What a person typed as a link, made into one; null where that cannot be. */
+export function toLink(text: string): string | null {
+  const href = text.trim()
+  const safe = toSafeLink(href)
+  if (safe) return safe
+  if (/^[^\s@/]+@[^\s@/]+\.[^\s@/]+$/.test(href)) return toSafeLink(`mailto:${href}`)
+  const looksLikeHost = /^[^\s:/?#]+\.[^\s:/?#]{2,}([/?#]\S*)?$/.test(href)
+  return looksLikeHost ? toSafeLink(`https://${href}`) : null
+}
+
+/** Whether a page may hold a picture of this address. */
+export function isPicture(path: string): boolean {
+  return isFile(path) || (/^https:/i.test(path) && isSafeLink(path))
+}
+
+/** Whether this is the path of an uploaded file. */
+export function isFile(path: string): boolean {
+  return /^\/files\/[A-Za-z0-9_-]{16,128}$/.test(path)
 }
 
 function hasControls(text: string): boolean {
@@ -79,18 +127,10 @@ function hasControls(text: string): boolean {
   return false
 }
 
-/** What a person typed as a link, made into one; null where that cannot be. */
-export function toLink(text: string): string | null {
-  const href = text.trim()
-  if (isSafeLink(href)) return href
-  if (/^[^\s@/]+@[^\s@/]+\.[^\s@/]+$/.test(href)) return `mailto:${href}`
-  const withScheme = `https://${href}`
-  const looksLikeHost = /^[^\s:/?#]+\.[^\s:/?#]{2,}([/?#]\S*)?$/.test(href)
-  return looksLikeHost && isSafeLink(withScheme) ? withScheme : null
-}
+const PALETTE: readonly string[] = 'gray red orange yellow green teal blue purple pink brown'.split(' ')
 
 function isColor(value: string): boolean {
-  return /^(#[0-9a-f]{6}|[a-z]{1,20})$/i.test(value)
+  return /^#[0-9a-f]{6}$/i.test(value) || PALETTE.includes(value)
 }
 
 function isWhole(value: Json | undefined, from: number, to: number): value is number {

@@ -29,8 +29,9 @@ export function keys(target: KeyTarget, options: { onLinkRequest?: () => void })
   // Right after Escape, Tab leaves the surface, so that nobody who lives by the keyboard is caught in it.
   let escapedAt: EditorState | null = null
   const tab = (by: 1 | -1): KeyCommand => {
-    return state => {
-      if (state === escapedAt) return false
+    return (state, _dispatch, view) => {
+      // A code block that scrolls can have the focus itself, and is left by Tab like any control.
+      if (state === escapedAt || view?.hasFocus() === false) return false
       target.act(indent(doc(), target.span(), by))
       return true
     }

@@ -8,7 +8,7 @@
 import { type Attrs, type DOMOutputSpec, type MarkSpec, type NodeSpec, Schema } from 'prosemirror-model'
 import type { Attributes } from '../protocol/attributes'
 import type { Embed } from '../protocol/delta'
-import { indentOf, isSafeLink, lineKind } from './format'
+import { indentOf, isFile, isPicture, isSafeLink, lineKind } from './format'
 
 const line: NodeSpec = {
   content: 'inline*',
@@ -105,7 +105,7 @@ function embedDOM(value: Embed, extra: Attributes): DOMOutputSpec {
       return ['img', { class: 'h-image', src: content, alt, loading: 'lazy', ...width }]
     }
     case 'file':
-      if (!text('path').startsWith('/files/')) break
+      if (!isFile(text('path'))) break
       return ['a', { class: 'h-file', href: text('path'), download: text('name') }, text('name') || 'file']
     case 'mention':
       return ['span', { class: 'h-mention' }, `@${text('label')}`]
@@ -116,10 +116,6 @@ function embedDOM(value: Embed, extra: Attributes): DOMOutputSpec {
       return ['span', { class: `h-${kind}` }, String(content)]
   }
   return ['span', { class: 'h-embed' }, kind]
-}
-
-function isPicture(path: string): boolean {
-  return isSafeLink(path) && (path.startsWith('/files/') || /^https:/i.test(path))
 }
 
 const marks: Record<string, MarkSpec> = {

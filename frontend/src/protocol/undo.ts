@@ -6,7 +6,7 @@
  *
  * Pure: every function returns a new history.
  */
-import { compose, type Delta, opLength, transformPair } from './delta'
+import { compose, type Delta, opLength, transformPair, transformPosition } from './delta'
 
 interface Entry {
   readonly delta: Delta
@@ -30,17 +30,19 @@ const MAX_OVER = 64
 
 /**
  * Records an edit by its inverse. It joins the newest entry where it follows
- * within 700 ms at a place that touches it. `now` is in milliseconds.
+ * within 700 ms at a place that touches it; one that formats is always an
+ * entry of its own. `now` is in milliseconds.
  */
 export function record(history: History, edit: Delta, inverse: Delta, now: number): History {
   const touched = extent(edit)
   if (!touched) return history
   const { open } = history
-  const last = history.undo.at(-1)
-  const near = open && touched.oldFrom <= open.to && touched.oldTo >= open.from
-  if (last && near && now - open.at < MAX_PAUSE_MS && last.over.length === 0) {
+  const formats = edit.some(op => 'retain' in op && op.attributes)
+  const near = open && !formats && touched.oldFrom <= open.to && touched.oldTo >= open.from
+  if (near && now - open.at < MAX_PAUSE_MS && history.undo.length > 0) {
+    const [rest, delta] = lift(history.undo)
     return {
-      undo: [...history.undo.slice(0, -1), { delta: compose(inverse, last.delta), over: [] }],
+      undo: [...rest, { delta: compose(inverse, delta), over: [] }],
       redo: [],
       open: {
         at: now,
@@ -52,7 +54,7 @@ export function record(history: History, edit: Delta, inverse: Delta, now: numbe
   return {
     undo: [...history.undo.slice(1 - MAX_ENTRIES), { delta: inverse, over: [] }],
     redo: [],
-    open: { at: now, from: touched.from, to: touched.to },
+    open: formats ? null : { at: now, from: touched.from, to: touched.to },
   }
 }
 
@@ -61,9 +63,18 @@ export function seal(history: History): History {
   return history.open ? { ...history, open: null } : history
 }
 
-/** Somebody else's change was applied. */
+/** Somebody else's change was applied. What is written goes on as one entry, though others write meanwhile. */
 export function others(history: History, change: Delta): History {
-  return { undo: lay(history.undo, [change]), redo: lay(history.redo, [change]), open: null }
+  const { open } = history
+  return {
+    undo: lay(history.undo, [change]),
+    redo: lay(history.redo, [change]),
+    open: open && {
+      at: open.at,
+      from: transformPosition(change, open.from, true),
+      to: transformPosition(change, open.to, false),
+    },
+  }
 }
 
 function lay(stack: readonly Entry[], changes: readonly Delta[]): readonly Entry[] {
@@ -95,22 +106,28 @@ export function redone(history: History, inverse: Delta): History {
   return { ...history, undo: [...history.undo, { delta: inverse, over: [] }], open: null }
 }
 
-/** Entries that others' changes have left without effect are passed over. */
+/** The newest entry that others' changes have not left without effect, and the stack below it. */
 function take(stack: readonly Entry[]): [readonly Entry[], Delta] | null {
   let rest = stack
-  for (;;) {
-    const top = rest.at(-1)
-    if (!top) return null
-    let delta = top.delta
-    const below: Delta[] = []
-    for (const change of top.over) {
-      const [after, own] = transformPair(change, delta, false)
-      below.push(after)
-      delta = own
-    }
-    rest = lay(rest.slice(0, -1), below)
-    if (delta.length > 0) return [rest, delta]
+  while (rest.length > 0) {
+    const [below, delta] = lift(rest)
+    if (delta.length > 0) return [below, delta]
+    rest = below
   }
+  return null
+}
+
+/** The top entry as it reads on the text of now, and the stack below it with what lay on top. */
+function lift(stack: readonly Entry[]): [readonly Entry[], Delta] {
+  const top = stack.at(-1)!
+  let delta = top.delta
+  const below: Delta[] = []
+  for (const change of top.over) {
+    const [after, own] = transformPair(change, delta, false)
+    below.push(after)
+    delta = own
+  }
+  return [lay(stack.slice(0, -1), below), delta]
 }
 
 /** The span that a change touches: before it [oldFrom, oldTo], after it [from, to]. */

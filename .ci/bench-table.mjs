@@ -1,0 +1,90 @@
+// Passes on what `go test -bench` prints, and ends it with one table: what
+// must be reached, and what was. Of several runs of a benchmark the best
+// counts, since others use the machine too. Ends with 1 where a test failed;
+// what was missed or not run is said in the table.
+import { createInterface } from 'node:readline'
+
+const ns = { show: (x) => (x < 1e4 ? `${Math.round(x)} ns` : x < 1e6 ? `${(x / 1e3).toFixed(0)} µs` : `${(x / 1e6).toFixed(2)} ms`) }
+const plain = (unit) => ({ show: (x) => `${Number(x.toPrecision(3)).toLocaleString('en')}${unit}` })
+const most = (limit, kind) => ({ text: `≤ ${kind.show(limit)}`, met: (x) => x <= limit, show: kind.show })
+const least = (limit, kind) => ({ text: `≥ ${kind.show(limit)}`, met: (x) => x >= limit, show: kind.show })
+
+const ot = 'halley/ot Benchmark'
+const traces = ['automerge-paper', 'seph-blog1', 'rustcode']
+const sizes = ['10KB', '100KB', '1MB', '10MB']
+
+const rows = [
+  ...traces.map((t) => [`replay of ${t}, per edit`, most(150, ns), () => best(`${ot}Replay/${t}`, 'ns/edit')]),
+  ...traces.map((t) => [
+    `  quill-delta in Node, per edit of ${t}`,
+    least(100, plain(' × as long')),
+    () => ratio(best(`${ot}QuillDelta/${t}`, 'ns/edit'), best(`${ot}Replay/${t}`, 'ns/edit')),
+  ]),
+  ['random edit in 100 KB', most(1e3, ns), () => randomEdit('100KB', false)],
+  ['random edit in 10 MB', most(3e3, ns), () => randomEdit('10MB', false)],
+  ['  and a snapshot after it, in 100 KB', most(3e3, ns), () => randomEdit('100KB', true)],
+  ['  and a snapshot after it, in 10 MB', most(8e3, ns), () => randomEdit('10MB', true)],
+  ['memory of a 10 MB plain page, a character', most(3, plain(' B')), () => best(`${ot}Memory`, 'B/char')],
+  ['transform of two typing edits', most(300, ns), () => best(`${ot}Transform/two_typing`)],
+  ['transform over 1,000 missed changes', most(3e5, ns), () => best(`${ot}Transform/over_1000_missed`)],
+  ['decode of a typing edit with its envelope', most(1e3, ns), () => best(`${decode}typed`)],
+  ['  its allocations', most(2, plain('')), () => best(`${decode}typed`, 'allocs/op')],
+  ['  encoding/json on the same', null, () => ratio(best(`${decode}typed,_by_encoding/json`), best(`${decode}typed`)), plain(' × as long')],
+  ['step of a page, 64 edits a batch', least(3e5, plain('/s')), () => best(`${step}crowd_of_64`, 'edits/s')],
+  ['step of a page, each edit a batch of its own', null, () => best(`${step}alone`, 'edits/s'), plain('/s')],
+  ['diff of one edit in 10 KB', most(2e5, ns), () => best(`${diff}one_edit_in_10_KB`)],
+  ['diff of 50 edits in 100 KB', most(2e7, ns), () => best(`${diff}50_edits_in_100_KB`)],
+  ...sizes.map((s) => [`curve: random edit in ${s}`, null, () => randomEdit(s, false), ns]),
+  ...sizes.map((s) => [`curve: with a snapshot, in ${s}`, null, () => randomEdit(s, true), ns]),
+]
+
+const decode = 'halley/editor/httpapi BenchmarkDecodeEdit/'
+const step = 'halley/editor BenchmarkStep/'
+const diff = 'halley/ot/diff BenchmarkContents/'
+
+function randomEdit(size, snapshots) {
+  return best(`${ot}RandomEdit/${size}/snapshots=${snapshots}`)
+}
+
+function ratio(a, b) {
+  return a === undefined || b === undefined ? undefined : a / b
+}
+
+// The best value of a metric: the lowest, of a rate the highest.
+const values = new Map()
+function best(benchmark, unit = 'ns/op') {
+  const all = values.get(`${benchmark} ${unit}`)
+  return all && (unit.endsWith('/s') ? Math.max(...all) : Math.min(...all))
+}
+
+function read(line, pkg) {
+  const fields = line.trim().split(/\s+/)
+  const name = `${pkg} ${fields[0].replace(/-\d+$/, '')}`
+  for (let i = 2; i + 1 < fields.length; i += 2) {
+    const key = `${name} ${fields[i + 1]}`
+    values.set(key, [...(values.get(key) ?? []), Number(fields[i])])
+  }
+}
+
+let pkg = ''
+let failed = false
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(line)
+  if (line.startsWith('pkg: ')) pkg = line.slice('pkg: '.length)
+  else if (/^Benchmark\S+\s+\d+\s/.test(line)) read(line, pkg)
+  else if (/^(FAIL|--- FAIL|panic:)/.test(line)) failed = true
+}
+
+console.log()
+const table = [['what', 'must', 'got', '']]
+for (const [what, must, get, kind] of rows) {
+  const got = get()
+  const show = must?.show ?? kind.show
+  const word = !must || got === undefined ? '' : must.met(got) ? 'met' : 'MISSED'
+  table.push([what, must?.text ?? '', got === undefined ? 'not run' : show(got), word])
+}
+const width = (i) => Math.max(...table.map((row) => row[i].length))
+for (const row of table) {
+  console.log(`${row[0].padEnd(width(0))}  ${row[1].padStart(width(1))}  ${row[2].padStart(width(2))}  ${row[3]}`.trimEnd())
+}
+process.exitCode = failed ? 1 : 0

@@ -1,0 +1,269 @@
+/** What everybody needs: keys for every control, names for every control, a phone's width, the dark. */
+import type { SerializedAXNode } from 'puppeteer-core'
+import { describe, expect } from 'vitest'
+import { untilEqual } from './src/patience'
+import type { Person } from './src/person'
+import { type Stage, test } from './src/stage'
+
+const PHONE = { width: 375, height: 667, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
+
+/** The screens, each with all that it can show at once. */
+const SCREENS: Record<string, (stage: Stage, who: Person) => Promise<void>> = {
+  welcome: async (stage, who) => {
+    await who.context.deleteCookie(...(await who.context.cookies()))
+    await who.page.goto(stage.server.url)
+    await who.reads('What should others call you?')
+  },
+  list: async (stage, who) => {
+    await stage.program.create({ title: 'One', delta: [{ insert: 'words\n' }] })
+    await stage.program.create({ title: 'Two' })
+    await who.page.goto(stage.server.url)
+    await who.reads('Two')
+  },
+  page: async (stage, who) => {
+    const page = await stage.program.create({
+      title: 'A page',
+      delta: [
+        { insert: 'Heading' },
+        { insert: '\n', attributes: { header: 2 } },
+        { insert: 'Text with a ' },
+        { insert: 'link', attributes: { link: 'https://example.org/' } },
+        { insert: ' and ' },
+        { insert: 'code', attributes: { code: true } },
+        { insert: '.\nitem' },
+        { insert: '\n', attributes: { list: 'unchecked' } },
+        { insert: 'a very-long-line-of-code(without, a, place, to, break, it, at, all, or, so, it, seems)' },
+        { insert: '\n', attributes: { 'code-block': true } },
+        { insert: 'quote' },
+        { insert: '\n', attributes: { blockquote: true } },
+        { insert: 'Averyveryveryveryveryveryveryveryveryveryveryveryveryverylongword.\n' },
+      ],
+    })
+    await who.opens(stage.at(page))
+  },
+}
+
+describe.each(Object.entries(SCREENS))('%s', (_, shows) => {
+  test('every control has a name, and there is nothing that only some can see', async ({ stage }) => {
+    const mira = await stage.person('Mira')
+    await shows(stage, mira)
+    const tree = await mira.page.accessibility.snapshot({ interestingOnly: true })
+    const nameless = flat(tree!).filter(
+      ({ role, name }) => /button|link|textbox|searchbox|checkbox|menuitem|image/.test(role) && !name?.trim(),
+    )
+    // A check item's box is named by the text beside it, which is no label.
+    expect(nameless.filter(({ role }) => role !== 'checkbox')).toEqual([])
+    expect(await mira.page.evaluate(wrongs)).toEqual([])
+  })
+
+  test('every control is reached with the keyboard, and shows that it is', async ({ stage }) => {
+    const mira = await stage.person('Mira')
+    await shows(stage, mira)
+    await mira.page.evaluate(() => {
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur()
+    })
+    const want = await mira.page.evaluate(reachable)
+    const reached = new Set<string>()
+    const unseen: string[] = []
+    for (let i = 0; i < want.length + 8; i++) {
+      // In the text Tab indents; Escape before it leads on.
+      if (await mira.page.evaluate(() => document.activeElement?.matches('.h-surface') ?? false)) {
+        await mira.presses('Escape')
+      }
+      await mira.presses('Tab')
+      const { name, visible } = await mira.page.evaluate(focused)
+      reached.add(name)
+      if (!visible) unseen.push(name)
+    }
+    expect(
+      want.filter(name => !reached.has(name)),
+      'controls that Tab does not reach',
+    ).toEqual([])
+    expect(unseen, 'controls that do not show the focus').toEqual([])
+  })
+
+  test('text stands out from its ground, in the light and in the dark', async ({ stage }) => {
+    const mira = await stage.person('Mira')
+    await shows(stage, mira)
+    const grounds: string[] = []
+    for (const value of ['light', 'dark']) {
+      await mira.page.emulateMediaFeatures([
+        { name: 'prefers-color-scheme', value },
+        { name: 'prefers-reduced-motion', value: 'reduce' },
+      ])
+      await untilEqual(`faint text in the ${value}`, [], () => mira.page.evaluate(faint))
+      grounds.push(await mira.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor))
+    }
+    expect(grounds[0], 'the dark is another').not.toBe(grounds[1])
+  })
+
+  test('nothing is wider than a phone', async ({ stage }) => {
+    const mira = await stage.person('Mira')
+    await mira.page.setViewport(PHONE)
+    await shows(stage, mira)
+    const [width, wide] = await mira.page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      Array.from(document.querySelectorAll('body *'))
+        .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+        .filter(element => !element.closest('.toolbar-inner, pre, [popover], .visually-hidden, .h-overlay'))
+        .map(element => `${element.tagName}.${element.className}`),
+    ])
+    expect(wide).toEqual([])
+    expect(width).toBe(PHONE.width)
+  })
+})
+
+test('on a phone the toolbar is at hand, and formats what is selected', async ({ stage }) => {
+  const page = await stage.write('Some word.')
+  const mira = await stage.person('Mira')
+  await mira.page.setViewport(PHONE)
+  await mira.opens(stage.at(page))
+  await mira.selects('word')
+  const small = await mira.page.$$eval('[role=toolbar] button', all =>
+    all
+      .map(button => button.getBoundingClientRect())
+      .filter(({ width, height }) => width < 24 || height < 24),
+  )
+  expect(small, 'controls that are too small for a finger').toEqual([])
+  await mira.page.tap('::-p-aria([name="Bold"])')
+  const want = [
+    { insert: 'Some ' },
+    { insert: 'word', attributes: { bold: true } },
+    { insert: '.' },
+    { insert: '\n' },
+  ]
+  expect(await stage.agree(page, mira)).toEqual(want)
+  // The last control is beyond the edge, and is scrolled to within the bar.
+  await mira.page.tap('::-p-aria([name="Clear formatting"])')
+  expect(await stage.agree(page, mira)).toEqual([{ insert: 'Some word.' }, { insert: '\n' }])
+  expect(await mira.page.evaluate(() => scrollX)).toBe(0)
+})
+
+test('the toolbar is one stop for Tab, with arrows within, and menus and dialogs give the focus back', async ({
+  stage,
+}) => {
+  const page = await stage.write('Text.')
+  const mira = await stage.person('Mira')
+  await mira.opens(stage.at(page))
+  const focus = () =>
+    mira.page.evaluate(
+      () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.tagName,
+    )
+  await mira.goesToEnd()
+  await mira.presses('Alt-F10')
+  await untilEqual('the focus', 'Undo', focus)
+  await mira.presses('End')
+  expect(await focus()).toBe('Clear formatting')
+  await mira.presses('Home', 'ArrowRight', 'ArrowRight')
+  expect(await focus()).toBe('Paragraph style: Text')
+  await mira.presses('ArrowDown')
+  await mira.page.waitForSelector('[role=menu]')
+  await mira.presses('Escape')
+  await untilEqual('the focus after a menu', 'Paragraph style: Text', focus)
+
+  await mira.goesToEnd()
+  await mira.presses('Mod-/')
+  await mira.reads('Keyboard shortcuts')
+  await mira.presses('Escape')
+  await untilEqual('the focus after a dialog', 'Text of the page', focus)
+})
+
+function flat(node: SerializedAXNode): SerializedAXNode[] {
+  return [node, ...(node.children ?? []).flatMap(flat)]
+}
+
+// What follows runs in the page.
+
+/** What is wrong with a document as such. */
+function wrongs(): string[] {
+  const found: string[] = []
+  if (!document.documentElement.lang) found.push('no lang')
+  if (!document.title) found.push('no title')
+  if (document.querySelectorAll('h1').length !== 1) found.push('not one h1')
+  if (document.querySelectorAll('main').length !== 1) found.push('not one main')
+  for (const image of document.images) if (!image.hasAttribute('alt')) found.push(`no alt: ${image.src}`)
+  const ids = Array.from(document.querySelectorAll('[id]'), ({ id }) => id)
+  for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) found.push(`the id ${id} twice`)
+  for (const name of ['aria-labelledby', 'aria-describedby', 'aria-controls', 'for']) {
+    for (const element of document.querySelectorAll(`[${name}]`)) {
+      const id = element.getAttribute(name)!
+      if (!document.getElementById(id)) found.push(`${name} leads nowhere: ${id}`)
+    }
+  }
+  for (const element of document.querySelectorAll('[tabindex]')) {
+    if (Number(element.getAttribute('tabindex')) > 0)
+      found.push(`its own order: ${element.outerHTML.slice(0, 80)}`)
+  }
+  for (const element of document.querySelectorAll('[aria-hidden=true] :is(a, button, input)')) {
+    found.push(`hidden, yet a control: ${element.outerHTML.slice(0, 80)}`)
+  }
+  return found
+}
+
+/** The controls that Tab should stop at: of the toolbar one, and of the text the text. */
+function reachable(): string[] {
+  const controls = document.querySelectorAll<HTMLElement>(
+    'a[href], button, input, textarea, select, [contenteditable=true]',
+  )
+  return Array.from(controls)
+    .filter(control => control.checkVisibility() && !control.matches('[tabindex="-1"], .h-surface *'))
+    .map(control => control.getAttribute('aria-label') || control.textContent || control.id)
+}
+
+function focused(): { name: string; visible: boolean } {
+  const element = document.activeElement as HTMLElement
+  const ring = [undefined, '::after'].some(part => {
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element, part)
+    return (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none'
+  })
+  // A caret is shown where one writes.
+  const writes = element.matches('textarea, [contenteditable=true], body')
+  const name = element.getAttribute('aria-label') || element.textContent || element.id
+  return { name, visible: ring || writes }
+}
+
+/** Text whose contrast is under what WCAG's AA asks for. */
+function faint(): string[] {
+  type Color = [number, number, number, number]
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!
+  const colorOf = (css: string): Color => {
+    canvas.clearRect(0, 0, 1, 1)
+    canvas.fillStyle = css
+    canvas.fillRect(0, 0, 1, 1)
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data
+    return [r!, g!, b!, a! / 255]
+  }
+  const over = ([r, g, b, a]: Color, [x, y, z]: Color): Color => [
+    r * a + x * (1 - a),
+    g * a + y * (1 - a),
+    b * a + z * (1 - a),
+    1,
+  ]
+  const groundOf = (element: Element | null): Color => {
+    if (!element) return colorOf('Canvas')
+    const own = colorOf(getComputedStyle(element).backgroundColor)
+    return own[3] === 1 ? own : over(own, groundOf(element.parentElement))
+  }
+  const light = (color: Color) => {
+    const [r, g, b] = color.map(part => {
+      const value = part / 255
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!
+  }
+  const found: string[] = []
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement!
+    const text = walker.currentNode.nodeValue!.trim()
+    if (text === '' || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue
+    if (element.closest('.visually-hidden, [aria-disabled=true], [popover], script, style')) continue
+    const style = getComputedStyle(element)
+    const ground = groundOf(element)
+    const [a, b] = [light(over(colorOf(style.color), ground)), light(ground)]
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+    const large = Number.parseFloat(style.fontSize) >= 24
+    if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)}: ${text.slice(0, 40)}`)
+  }
+  return found
+}
