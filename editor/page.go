@@ -29,7 +29,8 @@ type page struct {
 	logger  *slog.Logger
 	now     func() time.Time
 	idle    time.Duration
-	retire  func(*page) // takes the page out of the registry, before done closes
+	retire  func(*page)         // takes the page out of the registry, before done closes
+	keep    func(PageID, *view) // has a checkpoint written, later
 
 	mailbox chan *call
 	stop    chan struct{} // closed by the registry: finish what is queued and end
@@ -39,6 +40,7 @@ type page struct {
 
 	st     *state
 	last   time.Time // of the newest change
+	kept   uint64    // the seq of the newest checkpoint, written or on its way
 	broken bool      // the log could not be read again after a doubtful append
 }
 
@@ -65,36 +67,29 @@ type answer struct {
 // errUnloaded says that the page left memory; the caller loads it again.
 var errUnloaded = errors.New("the page was unloaded")
 
-// load replays the log into a fresh state.
+// load reads the page from its newest checkpoint and what the log has after it.
 func (p *page) load(ctx context.Context, epoch string, limit int) error {
-	st := newState(epoch, limit)
-	authors := map[string]bool{}
-	var last time.Time
 	head, err := p.store.Head(ctx, p.id)
 	if err != nil {
 		return fmt.Errorf("load page %s: %w", p.id, err)
 	}
-	err = p.store.Read(ctx, p.id, 0, head, func(sc storage.Change) error {
-		c, err := decodeChange(sc)
-		if err != nil {
-			return err
-		}
-		authors[c.Author], last = true, c.Time
-		if err := st.replay(c); err != nil {
-			return &storage.CorruptError{Page: p.id, Seq: c.Seq, Reason: err.Error()}
-		}
-		return nil
-	})
+	now, from, err := pastOf(ctx, p.store, p.logger, p.id, head)
 	if err != nil {
-		return fmt.Errorf("load page %s: %w", p.id, err)
+		return fmt.Errorf("load: %w", err)
 	}
-	p.st, p.last = st, last
-	p.show(authors)
+	now.epoch, now.limit = epoch, limit
+	p.st, p.last, p.kept = now.state, now.time, from
+	p.show(now.authors)
 	return nil
 }
 
 func (p *page) show(authors map[string]bool) {
-	p.view.Store(&view{p.st.seq, p.st.content.Snapshot(), p.last, authors})
+	v := &view{p.st.seq, p.st.content.Snapshot(), p.last, authors}
+	p.view.Store(v)
+	if v.seq-p.kept >= checkpointEvery {
+		p.kept = v.seq
+		p.keep(p.id, v)
+	}
 }
 
 // run is the page's goroutine: it answers the mailbox until the page is idle

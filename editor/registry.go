@@ -80,11 +80,15 @@ type Pages struct {
 	catalog  *catalog
 	presence *presence
 
+	checkpoints     *checkpointer
+	stopCheckpoints context.CancelFunc
+
 	mu       sync.Mutex // guards what follows
 	loaded   map[PageID]*entry
 	draining bool
 
 	running sync.WaitGroup // page goroutines
+	writing sync.WaitGroup // the checkpointer's
 	closing sync.Once
 }
 
@@ -111,6 +115,10 @@ func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer,
 	}
 	ps.hub = push.NewHub(ps.cfg.Push, source{ps})
 	ps.presence = newPresence(ps)
+	ps.checkpoints = newCheckpointer(store, ps.cfg.Logger)
+	writing, stop := context.WithCancel(context.Background())
+	ps.stopCheckpoints = stop
+	ps.writing.Go(func() { ps.checkpoints.run(writing) })
 	return ps, nil
 }
 
@@ -152,6 +160,8 @@ func (ps *Pages) close() {
 	}
 	ps.mu.Unlock()
 	ps.running.Wait()
+	ps.stopCheckpoints()
+	ps.writing.Wait()
 	ps.presence.close()
 	ps.hub.Close()
 }
@@ -192,7 +202,7 @@ func (ps *Pages) open(ctx context.Context, id PageID) (*page, error) {
 
 func (ps *Pages) load(ctx context.Context, id PageID, e *entry) {
 	p := &page{
-		id: id, store: ps.store, publish: ps.published, retire: ps.retire,
+		id: id, store: ps.store, publish: ps.published, retire: ps.retire, keep: ps.checkpoints.keep,
 		logger: ps.cfg.Logger, now: ps.cfg.Now, idle: ps.cfg.IdleUnload,
 		mailbox: make(chan *call, mailboxSize), stop: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -423,20 +433,11 @@ func (ps *Pages) contentAt(ctx context.Context, id PageID, seq uint64) (*ot.Cont
 	if seq > v.seq {
 		return nil, time.Time{}, ErrNoSuchSeq
 	}
-	st := newState("", 0)
-	var at time.Time
-	err = ps.store.Read(ctx, id, 0, seq, func(sc storage.Change) error {
-		c, err := decodeChange(sc)
-		if err != nil {
-			return err
-		}
-		at = c.Time
-		return st.replay(c)
-	})
+	p, _, err := pastOf(ctx, ps.store, ps.cfg.Logger, id, seq)
 	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("read page %s at seq %d: %w", id, seq, err)
+		return nil, time.Time{}, err
 	}
-	return st.content, at, nil
+	return p.content, p.time, nil
 }
 
 // Changes calls fn with each committed change in (after, upTo], oldest first.

@@ -34,6 +34,34 @@ var lastOwner atomic.Uint64
 // need not end in a newline. It is by nobody (see [Content.ApplyBy]). The error
 // is an *InvalidError.
 func NewContent(d Delta) (*Content, error) {
+	return newContent(d, newAuthors(), nil)
+}
+
+// NewContentBy is NewContent for a content whose authors are known: the lengths
+// of stretches by one author each, from the beginning on, as [Content.Authors]
+// tells them. It is an *InvalidError too if they are not as long as the content,
+// or cut a surrogate pair.
+func NewContentBy(d Delta, authors iter.Seq2[string, int]) (*Content, error) {
+	known := newAuthors()
+	b := &byline{}
+	for name, length := range authors {
+		if length <= 0 {
+			return nil, invalid("the content has a stretch of %d units by an author", length)
+		}
+		b.stretches = append(b.stretches, stretch{known.id(name), length})
+	}
+	c, err := newContent(d, known, b)
+	if err == nil && !b.over() {
+		err = invalid("the content is not as long as what its authors wrote")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newContent has what by says, nil for nobody, of the authors.
+func newContent(d Delta, authors *authors, by *byline) (*Content, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
@@ -42,8 +70,8 @@ func NewContent(d Delta) (*Content, error) {
 			return nil, invalidOp(i, "is not an insert: a content has nothing else")
 		}
 	}
-	c := &Content{styles: newStyles(), authors: newAuthors(), owner: owner(lastOwner.Add(1))}
-	c.root = load(d, c.styles, c.owner)
+	c := &Content{styles: newStyles(), authors: authors, owner: owner(lastOwner.Add(1))}
+	c.root = load(d, c.styles, c.owner, by)
 	c.sum, c.formats = c.root.total(), c.root.formats()
 	return c, nil
 }

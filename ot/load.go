@@ -9,19 +9,61 @@ import (
 // room for some typing before the first split.
 const loadFill = maxLeafBytes * 7 / 8
 
+// A stretch is so many units by one author.
+type stretch struct {
+	author author
+	units  int
+}
+
+// A byline tells of one piece of a content after the other who wrote it. A nil
+// byline says nobody.
+type byline struct {
+	stretches []stretch // what is left of them
+	bad       bool      // they are too short, or cut a surrogate pair
+}
+
+// next returns who wrote the beginning of a text, and how much of it.
+func (b *byline) next(text string, units int) (by author, head string, headUnits int) {
+	if b == nil || b.bad {
+		return 0, text, units
+	}
+	if len(b.stretches) == 0 {
+		b.bad = true
+		return 0, text, units
+	}
+	s := &b.stretches[0]
+	by = s.author
+	if s.units > units {
+		s.units -= units
+		return by, text, units
+	}
+	units = min(units, s.units)
+	offset, between := offsetUTF16(text, units, LenUTF16(text))
+	if !between {
+		b.bad = true
+	}
+	b.stretches = b.stretches[1:]
+	return by, text[:offset], units
+}
+
+// over reports whether the stretches were as long as what was asked for.
+func (b *byline) over() bool { return !b.bad && len(b.stretches) == 0 }
+
 // load returns a tree that holds content, which is valid.
-func load(content Delta, styles *styles, o owner) node {
+func load(content Delta, styles *styles, o owner, by *byline) node {
 	l := loader{owner: o}
 	for i := range content {
 		op := &content[i]
 		if op.Embed.Type != "" {
-			l.add(fragment{text: embedText, units: 1, style: styles.ofEmbed(op.Embed, op.Attributes)})
+			who, _, _ := by.next(embedText, 1)
+			l.add(fragment{text: embedText, units: 1, style: styles.ofEmbed(op.Embed, op.Attributes), author: who})
 			continue
 		}
 		s := styles.of(op.Attributes)
 		for text := op.Insert; text != ""; {
 			part := prefix(text, max(l.room(), utf8.UTFMax))
-			l.add(fragment{text: part, units: LenUTF16(part), style: s})
+			who, part, units := by.next(part, LenUTF16(part))
+			l.add(fragment{text: part, units: units, style: s, author: who})
 			text = text[len(part):]
 		}
 	}

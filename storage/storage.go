@@ -11,6 +11,7 @@ package storage
 // A Store is everything that one driver keeps.
 type Store interface {
 	Log
+	Checkpoints
 	Records
 	// Epoch is the store's random id, new after every restore.
 	Epoch() string

@@ -23,7 +23,7 @@ var knows = map[string][]string{
 	"halley/storage/storagetest": {"halley/storage"},
 	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "golang.org/x/sys"},
 
-	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "golang.org/x/time"},
+	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
 	"halley/editor/account": {"halley/editor", "halley/storage"},
 	"halley/editor/client":  {"halley/ot"},
 	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},

@@ -48,6 +48,9 @@ func commands() []command {
 		{"serve", "", "serve the workspace in a folder", serve},
 		{"import", "FILE|FOLDER…", "make pages of files, or of all files in folders", importFiles},
 		{"export", "[PAGE…]", "write pages as files into a folder", exportPages},
+		{"backup", "FILE", "copy the workspace to a file, also while it is served", backup},
+		{"restore", "FILE", "make a workspace of a backup, in an empty folder", restore},
+		{"verify", "", "check that all of a workspace holds", verify},
 		{"version", "", "say which version this is", printVersion},
 	}
 }

@@ -51,3 +51,27 @@ func (p *progress) end() {
 		_ = p.bar.Clear()
 	}
 }
+
+// newByteProgress is a progress over bytes, which are written to it.
+func newByteProgress(stderr io.Writer, what string, size int64) *progress {
+	p := newProgress(stderr, what, int(size))
+	if p != nil {
+		progressbar.OptionShowBytes(true)(p.bar)
+	}
+	return p
+}
+
+// Write counts bytes as done.
+func (p *progress) Write(b []byte) (int, error) {
+	if p != nil {
+		_ = p.bar.Add(len(b))
+	}
+	return len(b), nil
+}
+
+// set says how much is done.
+func (p *progress) set(done int64) {
+	if p != nil {
+		_ = p.bar.Set64(done)
+	}
+}

@@ -119,7 +119,7 @@ func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string,
 	if sock, err := listenSocket(dir); err != nil {
 		logger.Warn("commands cannot reach this server through its folder", "error", err)
 	} else {
-		local := localServer(w.server, logger)
+		local := localServer(w.control(), logger)
 		servers = append(servers, local)
 		go start(local, sock)
 	}

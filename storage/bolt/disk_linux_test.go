@@ -32,17 +32,23 @@ func TestFullFileSystem(t *testing.T) {
 		t.Skip("mounting a small file system takes root")
 	}
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=9m"); err != nil {
 		t.Skipf("a small file system cannot be mounted here: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, 0) })
 	d := newDisk()
 	s := openStore(t, filepath.Join(dir, "data"), d.config())
 	head := uint64(0)
+	ballast := func(round int) string { return filepath.Join(dir, "ballast-"+strconv.Itoa(round)) }
 	for round := range 3 {
-		head = fill(t, s, head, filepath.Join(dir, "ballast"))
+		if err := os.WriteFile(ballast(round), make([]byte, 1<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 3 {
+		head = fill(t, s, head)
 		wantHead(t, s, "page", head)
-		if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+		if err := os.Remove(ballast(round)); err != nil {
 			t.Fatal(err)
 		}
 		if s.Healthy() != nil {
@@ -61,19 +67,9 @@ func TestFullFileSystem(t *testing.T) {
 	again.Close()
 }
 
-// fill appends until the disk is full, with ballast in what room is left.
-func fill(t *testing.T, s *Store, head uint64, ballast string) uint64 {
+// fill appends until the disk is full.
+func fill(t *testing.T, s *Store, head uint64) uint64 {
 	t.Helper()
-	f, err := os.Create(ballast)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for left := 1 << 20; left > 0; left -= 4096 {
-		if _, err := f.Write(make([]byte, 4096)); err != nil {
-			break
-		}
-	}
 	for range 100 {
 		err := s.Append(t.Context(), "page", head, []storage.Change{bigChange(head + 1)})
 		if err != nil {

@@ -15,7 +15,7 @@
 //
 // # Layout
 //
-// Integers in keys are 8 bytes, big endian. Every value but meta's starts with
+// Integers in keys are 8 bytes, big endian. Every value but meta's and a part's starts with
 // the version of its encoding and, but for a change's, ends with a CRC-32C of
 // key and value.
 //
@@ -26,6 +26,10 @@
 //	         page 0x04 client 0x00 n   seq: where to look for an older n
 //	records  key                       version, expiry, value
 //	expiry   milliseconds key          nothing: what to sweep, in order
+//
+//	checkpoints  page 0x01 seq part    64 KB of a checkpoint, and nothing else
+//	             page 0x02 seq         its parts, size and checksum: without
+//	                                   this row the parts are none
 //
 // A page's rows lie together in this order so that its newest changes, its head
 // and its clients share a leaf, most often, and an edit dirties one leaf of the

@@ -24,7 +24,7 @@ const (
 	FileName = "halley.db"
 	// Format is the newest version of the file's format that this package
 	// knows, and the one that it writes.
-	Format = 1
+	Format = 2
 
 	magic = "halley store"
 )
@@ -125,8 +125,11 @@ func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err e
 	var file *os.File
 	options := &bbolt.Options{
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			file, err = os.OpenFile(name, flag, mode)
-			return file, err
+			f, err := os.OpenFile(name, flag, mode)
+			if file == nil {
+				file = f // a backup opens it again, later and beside others
+			}
+			return f, err
 		},
 		Timeout:         lockWait,
 		FreelistType:    bbolt.FreelistMapType,
@@ -173,16 +176,22 @@ func sayWhy(path string, err error) error {
 // epoch. A file without any bucket is a new one, and becomes a store.
 func identify(db *bbolt.DB, path string, now time.Time) (epoch string, err error) {
 	var fresh bool
+	format := Format
 	err = db.View(func(tx *bbolt.Tx) error {
 		first, _ := tx.Cursor().First()
 		fresh = first == nil
 		if !fresh {
-			epoch, err = readMeta(tx, path)
+			epoch, format, err = readMeta(tx, path)
 		}
 		return err
 	})
-	if err != nil || !fresh {
-		return epoch, err
+	switch {
+	case err != nil:
+		return "", err
+	case format < Format:
+		return epoch, migrate(db, path, format)
+	case !fresh:
+		return epoch, nil
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		epoch, err = writeMeta(tx, now)
@@ -194,28 +203,28 @@ func identify(db *bbolt.DB, path string, now time.Time) (epoch string, err error
 	return epoch, syncFolder(filepath.Dir(path))
 }
 
-func readMeta(tx *bbolt.Tx, path string) (epoch string, err error) {
+func readMeta(tx *bbolt.Tx, path string) (epoch string, format int, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil || string(meta.Get(keyMagic)) != magic {
-		return "", fmt.Errorf("%s: %w", path, ErrNotStore)
+		return "", 0, fmt.Errorf("%s: %w", path, ErrNotStore)
 	}
-	format, err := strconv.Atoi(string(meta.Get(keyFormat)))
+	format, err = strconv.Atoi(string(meta.Get(keyFormat)))
 	switch {
 	case err != nil || format < 1:
-		return "", fmt.Errorf("%s: %w (format %q)", path, ErrNotStore, meta.Get(keyFormat))
+		return "", 0, fmt.Errorf("%s: %w (format %q)", path, ErrNotStore, meta.Get(keyFormat))
 	case format > Format:
-		return "", &NewerError{path, format}
+		return "", 0, &NewerError{path, format}
 	}
-	for _, name := range allBuckets {
+	for _, name := range bucketsOf(format) {
 		if tx.Bucket(name) == nil {
-			return "", fmt.Errorf("%s: %w (nothing under %q)", path, ErrNotStore, name)
+			return "", 0, fmt.Errorf("%s: %w (nothing under %q)", path, ErrNotStore, name)
 		}
 	}
-	return string(meta.Get(keyEpoch)), nil
+	return string(meta.Get(keyEpoch)), format, nil
 }
 
 func writeMeta(tx *bbolt.Tx, now time.Time) (epoch string, err error) {
-	for _, name := range allBuckets {
+	for _, name := range bucketsOf(Format) {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return "", err
 		}

@@ -13,11 +13,17 @@ var (
 	bucketPages   = []byte("pages")
 	bucketRecords = []byte("records")
 	bucketExpiry  = []byte("expiry")
+
+	bucketCheckpoints = []byte("checkpoints") // since format 2
 )
 
-// allBuckets are what a store of this format has.
-var allBuckets = [][]byte{
-	bucketMeta, bucketPages, bucketRecords, bucketExpiry,
+// bucketsOf are what a store of a format has.
+func bucketsOf(format int) [][]byte {
+	buckets := [][]byte{bucketMeta, bucketPages, bucketRecords, bucketExpiry}
+	if format >= 2 {
+		buckets = append(buckets, bucketCheckpoints)
+	}
+	return buckets
 }
 
 // The kinds of rows that a page has, in the order in which they lie. No page
@@ -49,6 +55,29 @@ func markPrefix(page storage.PageID, client string) []byte {
 
 func markKey(page storage.PageID, client string, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(markPrefix(page, client), n)
+}
+
+// The kinds of rows that a checkpoint has, in a bucket of its own.
+const (
+	kindPart = 1 + iota
+	kindSeal
+)
+
+func partKey(page storage.PageID, seq uint64, part int) []byte {
+	return binary.BigEndian.AppendUint32(partsOf(page, seq), uint32(part))
+}
+
+func partsOf(page storage.PageID, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(pageKey(page, kindPart), seq)
+}
+
+// partSeq is the seq in a part's key.
+func partSeq(k []byte) uint64 {
+	return tailNumber(k[:len(k)-4])
+}
+
+func sealKey(page storage.PageID, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(pageKey(page, kindSeal), seq)
 }
 
 func expiryKey(expires int64, key string) []byte {

@@ -17,6 +17,9 @@ type write struct {
 	// touches says what reads must not be told while the write is in doubt.
 	touches touched
 	size    int // bytes to be written, about
+	// behind: nobody waits for it at a page. It goes after all that is queued
+	// otherwise, and one such write at most is in a batch.
+	behind bool
 
 	state  atomic.Int32
 	answer chan error // has room for the one answer
@@ -42,6 +45,7 @@ type queue struct {
 
 	mu     sync.Mutex
 	writes []*write // guarded by mu
+	behind []*write // guarded by mu
 	closed bool     // guarded by mu
 }
 
@@ -76,7 +80,11 @@ func (q *queue) add(w *write) bool {
 	if q.closed {
 		return false
 	}
-	q.writes = append(q.writes, w)
+	if w.behind {
+		q.behind = append(q.behind, w)
+	} else {
+		q.writes = append(q.writes, w)
+	}
 	q.nudge()
 	return true
 }
@@ -97,7 +105,7 @@ func (q *queue) close() {
 }
 
 // take begins the oldest writes, up to maxBatchWrites of them and about
-// maxBatchBytes, and leaves out the withdrawn ones. over: the queue is empty
+// maxBatchBytes, and one that goes behind; it leaves out the withdrawn ones. over: the queue is empty
 // and nothing more will come.
 func (q *queue) take() (batch []*write, over bool) {
 	q.mu.Lock()
@@ -116,8 +124,26 @@ func (q *queue) take() (batch []*write, over bool) {
 	if q.writes = q.writes[taken:]; len(q.writes) == 0 {
 		q.writes = nil
 	}
-	if len(q.writes) > 0 || q.closed {
+	if w := q.takeBehind(); w != nil {
+		batch = append(batch, w)
+	}
+	if len(q.writes)+len(q.behind) > 0 || q.closed {
 		q.nudge() // the committer has to come again
 	}
-	return batch, q.closed && len(q.writes) == 0 && len(batch) == 0
+	return batch, q.closed && len(q.writes)+len(q.behind) == 0 && len(batch) == 0
+}
+
+// takeBehind begins the oldest write of its kind; nil where there is none. The
+// caller holds mu.
+func (q *queue) takeBehind() *write {
+	for len(q.behind) > 0 {
+		w := q.behind[0]
+		if q.behind = q.behind[1:]; len(q.behind) == 0 {
+			q.behind = nil
+		}
+		if w.state.CompareAndSwap(queued, begun) {
+			return w
+		}
+	}
+	return nil
 }

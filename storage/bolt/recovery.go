@@ -131,6 +131,7 @@ func (s *Store) reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.db != nil {
+		s.copies.stop(errFileReplaced)
 		if err := s.db.Close(); err != nil {
 			s.cfg.Logger.Warn("closing the store to open it again", "path", s.path, "error", err)
 		}

@@ -142,6 +142,35 @@ func decodeMark(key, sealed []byte) (uint64, error) {
 	return seq, d.end()
 }
 
+// A sealRow makes the parts of a checkpoint valid.
+type sealRow struct {
+	parts int
+	size  int
+	sum   uint32 // CRC-32C of all data
+}
+
+func (s sealRow) encode(key []byte) []byte {
+	b := binary.AppendUvarint([]byte{rowVersion}, uint64(s.parts))
+	b = binary.AppendUvarint(b, uint64(s.size))
+	return seal(key, binary.AppendUvarint(b, uint64(s.sum)))
+}
+
+func decodeSeal(key, sealed []byte) (sealRow, error) {
+	value, err := unseal(key, sealed)
+	if err != nil {
+		return sealRow{}, err
+	}
+	d := decoder{rest: value}
+	s := sealRow{parts: int(d.uvarint()), size: int(d.uvarint()), sum: uint32(d.uvarint())}
+	if err := d.end(); err != nil {
+		return sealRow{}, err
+	}
+	if s.size < 0 || s.size > storage.MaxCheckpointBytes {
+		return sealRow{}, errEncoding
+	}
+	return s, nil
+}
+
 // A recordRow is a record but for its key. Its value points into the row.
 type recordRow struct {
 	version uint64

@@ -29,6 +29,9 @@ type Store struct {
 
 	recovery recovery // the committer's own
 
+	copies     *copies       // begun under mu
+	background chan struct{} // held by who writes what goes behind edits
+
 	stopSweeper context.CancelFunc
 	goroutines  sync.WaitGroup
 }
@@ -54,7 +57,7 @@ func Open(dir string, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db}
+	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1)}
 	s.recovery = newRecovery(cfg)
 	sweeping, stop := context.WithCancel(context.Background())
 	s.stopSweeper = stop
@@ -110,6 +113,7 @@ func (s *Store) Close() error {
 	}
 	db := s.db
 	s.db = nil
+	s.copies.stop(closed)
 	if err := db.Close(); err != nil {
 		return fmt.Errorf("close the store %s: %w", s.path, err)
 	}

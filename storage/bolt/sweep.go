@@ -33,7 +33,7 @@ func (s *Store) sweep(ctx context.Context) error {
 		if err != nil || len(expired) == 0 {
 			return err
 		}
-		if err := s.queue.do(ctx, &write{apply: expired.remove}); err != nil {
+		if err := s.queue.do(ctx, &write{apply: expired.remove, behind: true}); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"halley/editor"
+	"halley/storage/bolt"
+)
+
+// What a folder's socket answers besides the API, to commands alone.
+const (
+	backupPath = "/control/backup"
+	verifyPath = "/control/verify"
+)
+
+// writePatience is how long a command may take nothing of a backup: the store
+// does not recover from a failing disk while one is written.
+const writePatience = 30 * time.Second
+
+// control serves the folder's socket.
+func (w *workspace) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", w.server)
+	mux.HandleFunc("GET "+backupPath, w.sendBackup)
+	mux.HandleFunc("GET "+verifyPath, w.sendVerified)
+	return mux
+}
+
+func (w *workspace) sendBackup(rw http.ResponseWriter, r *http.Request) {
+	err := w.store.Backup(r.Context(), func(size int64) io.Writer {
+		rw.Header().Set("Content-Length", fmt.Sprint(size))
+		return impatient{rw, http.NewResponseController(rw)}
+	})
+	if err != nil {
+		// Either nothing is sent yet, or the length tells that it was cut off.
+		http.Error(rw, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// impatient fails where a write takes too long.
+type impatient struct {
+	io.Writer
+	control *http.ResponseController
+}
+
+func (w impatient) Write(b []byte) (int, error) {
+	if err := w.control.SetWriteDeadline(time.Now().Add(writePatience)); err != nil {
+		return 0, err
+	}
+	return w.Writer.Write(b)
+}
+
+// A verifyLine is one line of what the socket says of verifying.
+type verifyLine struct {
+	Done, Total uint64           `json:",omitempty"`
+	Bad         string           `json:",omitempty"`
+	Failed      string           `json:",omitempty"`
+	Verified    *editor.Verified `json:",omitempty"` // last, and only where nothing failed
+}
+
+func (w *workspace) sendVerified(rw http.ResponseWriter, r *http.Request) {
+	lines := json.NewEncoder(rw)
+	flush := http.NewResponseController(rw)
+	say := func(l verifyLine) {
+		if lines.Encode(l) == nil {
+			_ = flush.Flush() // a command that has gone ends the request's context
+		}
+	}
+	v, err := editor.Verify(r.Context(), w.store, sparse(func(done, total uint64) { say(verifyLine{Done: done, Total: total}) }),
+		func(bad error) { say(verifyLine{Bad: bad.Error()}) })
+	if err != nil {
+		say(verifyLine{Failed: err.Error()})
+		return
+	}
+	say(verifyLine{Verified: &v})
+}
+
+// sparse passes on one call in a thousand, and the last.
+func sparse(progress func(done, total uint64)) func(done, total uint64) {
+	return func(done, total uint64) {
+		if done%1000 == 0 || done == total {
+			progress(done, total)
+		}
+	}
+}
+
+// askControl asks the server that has a folder open.
+func askControl(ctx context.Context, dir, path string) (*http.Response, error) {
+	c := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, dir) },
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("the folder %s is in use, and who uses it does not answer: %w", dir, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // the status says enough without
+		return nil, fmt.Errorf("the server answers %s: %s", resp.Status, said)
+	}
+	return resp, nil
+}
+
+// parseKeep reads --data and a command's one argument, if it takes one.
+func parseKeep(env environ, name, argument string, args []string) (data, file string, err error) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.StringVar(&data, "data", defaultData, "the `folder` that holds the workspace")
+	if err := parseFlags(env, flags, argument, args); err != nil {
+		return "", "", err
+	}
+	if argument == "" {
+		return data, "", noArguments(env, name, flags.Args())
+	}
+	if flags.NArg() != 1 {
+		fmt.Fprintf(env.stderr, "halley %s: it takes one argument, the file\n", name)
+		return "", "", errUsage
+	}
+	return data, flags.Arg(0), nil
+}
+
+// backup writes a copy of the workspace, served or not, to a file, which takes
+// an older one's place only when it is whole and on the disk.
+func backup(ctx context.Context, env environ, args []string) error {
+	data, file, err := parseKeep(env, "backup", "FILE", args)
+	if err != nil {
+		return err
+	}
+	if !hasStore(data) {
+		return fmt.Errorf("there is no workspace in the folder %s", data)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), ".halley-*")
+	if err != nil {
+		return fmt.Errorf("the backup cannot be written: %w", plainPathError(err))
+	}
+	defer os.Remove(temp.Name()) // once it is renamed there is none
+	size, err := copyStore(ctx, env, data, temp)
+	if err == nil {
+		err = temp.Sync()
+	}
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), file)
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(file))
+	}
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", data, err)
+	}
+	fmt.Fprintf(env.stdout, "backed up %s to %s: %d bytes\n", data, file, size)
+	return nil
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// copyStore copies a folder's store, itself or by the server that has it.
+func copyStore(ctx context.Context, env environ, data string, to io.Writer) (size int64, err error) {
+	var bar *progress
+	defer func() { bar.end() }()
+	begin := func(n int64) io.Writer {
+		size, bar = n, newByteProgress(env.stderr, "backup", n)
+		return io.MultiWriter(to, bar)
+	}
+	store, err := bolt.Open(data, bolt.Config{})
+	if err == nil {
+		return size, errors.Join(store.Backup(ctx, begin), store.Close())
+	}
+	if !errors.Is(err, bolt.ErrInUse) {
+		return 0, err
+	}
+	resp, err := askControl(ctx, data, backupPath)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(begin(resp.ContentLength), resp.Body)
+	return size, err
+}
+
+// restore makes a workspace of a backup in an empty folder. It is verified
+// before it is there.
+func restore(ctx context.Context, env environ, args []string) error {
+	data, file, err := parseKeep(env, "restore", "FILE", args)
+	if err != nil {
+		return err
+	}
+	from, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("the backup cannot be read: %w", plainPathError(err))
+	}
+	defer from.Close()
+	var v editor.Verified
+	err = bolt.Restore(data, from, func(s *bolt.Store) (err error) {
+		v, err = verifyStore(ctx, env, s)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", file, err)
+	}
+	fmt.Fprintf(env.stdout, "restored %s to %s: %s\n", file, data, countsOf(v))
+	return nil
+}
+
+// errDamaged: what is damaged has been said.
+var errDamaged = errors.New("it does not hold; what is damaged stands above")
+
+// verify says what in a workspace, served or not, does not hold.
+func verify(ctx context.Context, env environ, args []string) error {
+	data, _, err := parseKeep(env, "verify", "", args)
+	if err != nil {
+		return err
+	}
+	if !hasStore(data) {
+		return fmt.Errorf("there is no workspace in the folder %s", data)
+	}
+	var v editor.Verified
+	store, err := bolt.Open(data, bolt.Config{})
+	switch {
+	case err == nil:
+		v, err = verifyStore(ctx, env, store)
+		err = errors.Join(err, store.Close())
+	case errors.Is(err, bolt.ErrInUse):
+		v, err = verifyServed(ctx, env, data)
+	}
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", data, err)
+	}
+	fmt.Fprintf(env.stdout, "%s holds: %s\n", data, countsOf(v))
+	return nil
+}
+
+func countsOf(v editor.Verified) string {
+	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, and %d records", v.Pages, v.Changes, v.Checkpoints, v.Records)
+}
+
+// A verdict shows how far verifying has come, and what it finds.
+type verdict struct {
+	env     environ
+	bar     *progress
+	damaged bool
+}
+
+func (v *verdict) progress(done, total uint64) {
+	if v.bar == nil {
+		v.bar = newProgress(v.env.stderr, "verify", int(total))
+	}
+	v.bar.set(int64(done))
+}
+
+func (v *verdict) bad(what string) {
+	v.damaged = true
+	v.bar.print(v.env.stderr, what)
+}
+
+// end is err, or that something is damaged.
+func (v *verdict) end(err error) error {
+	v.bar.end()
+	if err == nil && v.damaged {
+		return errDamaged
+	}
+	return err
+}
+
+func verifyStore(ctx context.Context, env environ, store *bolt.Store) (editor.Verified, error) {
+	v := verdict{env: env}
+	counts, err := editor.Verify(ctx, store, sparse(v.progress), func(bad error) { v.bad(bad.Error()) })
+	return counts, v.end(err)
+}
+
+func verifyServed(ctx context.Context, env environ, data string) (editor.Verified, error) {
+	resp, err := askControl(ctx, data, verifyPath)
+	if err != nil {
+		return editor.Verified{}, err
+	}
+	defer resp.Body.Close()
+	v := verdict{env: env}
+	for lines := json.NewDecoder(resp.Body); ; {
+		var l verifyLine
+		if err := lines.Decode(&l); err != nil {
+			return editor.Verified{}, v.end(fmt.Errorf("the server broke off: %w", err))
+		}
+		switch {
+		case l.Verified != nil:
+			return *l.Verified, v.end(nil)
+		case l.Failed != "":
+			return editor.Verified{}, v.end(errors.New(l.Failed))
+		case l.Bad != "":
+			v.bad(l.Bad)
+		default:
+			v.progress(l.Done, l.Total)
+		}
+	}
+}

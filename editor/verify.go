@@ -1,0 +1,176 @@
+package editor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"halley/storage"
+)
+
+// A Verified counts what Verify went through.
+type Verified struct {
+	Pages, Changes, Checkpoints, Records int
+}
+
+// Verify reads a whole store and calls bad for each thing that does not hold,
+// naming page and seq: the checksums of every page's log and its order, whether
+// each change fits what came before it, whether each checkpoint is what the log
+// amounts to there, what the log knows of its clients, and every record. It
+// calls progress with how many changes it has read, of how many. The store may
+// serve meanwhile; what comes later than the call is not looked at. The error
+// is of ctx or of a store that cannot be read at all.
+func Verify(ctx context.Context, store storage.Store, progress func(done, total uint64), bad func(error)) (Verified, error) {
+	v := verifying{ctx: ctx, store: store, progress: progress, bad: bad}
+	var logs []storage.LogInfo
+	err := store.Logs(ctx, func(l storage.LogInfo) error {
+		logs = append(logs, l)
+		v.total += l.Head
+		return nil
+	})
+	if err = v.tell(err); err != nil {
+		return v.Verified, fmt.Errorf("list the pages: %w", err)
+	}
+	for _, l := range logs {
+		v.Pages++
+		if err := v.page(l); err != nil {
+			return v.Verified, err
+		}
+	}
+	err = store.List(ctx, "", "", func(storage.Record) error {
+		v.Records++
+		return nil
+	})
+	return v.Verified, v.tell(err)
+}
+
+type verifying struct {
+	Verified
+	ctx         context.Context
+	store       storage.Store
+	progress    func(done, total uint64)
+	bad         func(error)
+	done, total uint64
+}
+
+// tell passes on damage, and returns any other error.
+func (v *verifying) tell(err error) error {
+	var damage *storage.CorruptError
+	if errors.As(err, &damage) {
+		v.bad(damage)
+		return nil
+	}
+	return err
+}
+
+func (v *verifying) damaged(page PageID, seq uint64, format string, args ...any) {
+	v.bad(&storage.CorruptError{Page: page, Seq: seq, Reason: fmt.Sprintf(format, args...)})
+}
+
+// page replays one page's log.
+func (v *verifying) page(l storage.LogInfo) error {
+	checkpoints, err := v.checkpoints(l)
+	if err != nil {
+		return err
+	}
+	before := v.done
+	p := past{state: newState("", 0), authors: map[string]bool{}}
+	clients := map[string]clientState{}
+	err = v.store.Read(v.ctx, l.Page, 0, l.Head, func(sc storage.Change) error {
+		c, err := decodeChange(sc)
+		if err == nil {
+			err = p.replay(c)
+		}
+		if err != nil {
+			return &storage.CorruptError{Page: l.Page, Seq: sc.Seq, Reason: err.Error()}
+		}
+		p.authors[c.Author], p.time = true, c.Time
+		v.client(l.Page, clients, c)
+		if data, ok := checkpoints[c.Seq]; ok {
+			v.checkpoint(l.Page, p, data)
+		}
+		v.Changes++
+		v.done++
+		v.progress(v.done, v.total)
+		return nil
+	})
+	if err = v.tell(err); err != nil {
+		return err
+	}
+	v.done = before + l.Head
+	if p.seq < l.Head {
+		return nil // the first bad change is told; what hangs on it says no more
+	}
+	return v.clients(l, clients)
+}
+
+// checkpoints are those of one page, as stored, by seq.
+func (v *verifying) checkpoints(l storage.LogInfo) (map[uint64][]byte, error) {
+	all := map[uint64][]byte{}
+	for seq := l.Head; seq > 0; {
+		c, err := v.store.Checkpoint(v.ctx, l.Page, seq)
+		var damage *storage.CorruptError
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			return all, nil
+		case errors.As(err, &damage) && 0 < damage.Seq && damage.Seq <= seq:
+			v.bad(damage)
+			seq = damage.Seq - 1
+		case err != nil:
+			return all, v.tell(err)
+		default:
+			all[c.Seq] = c.Data
+			seq = c.Seq - 1
+		}
+	}
+	return all, nil
+}
+
+// checkpoint compares a checkpoint with what the log amounts to.
+func (v *verifying) checkpoint(page PageID, want past, data []byte) {
+	v.Checkpoints++
+	got, err := decodeCheckpoint(storage.Checkpoint{Seq: want.seq, Data: data})
+	switch {
+	case err != nil:
+		v.damaged(page, want.seq, "its checkpoint: %v", err)
+	case !bytes.Equal(got.plain(), want.plain()):
+		v.damaged(page, want.seq, "its checkpoint is not what the changes up to it amount to")
+	}
+}
+
+// client counts a client's edits as they come.
+func (v *verifying) client(page PageID, clients map[string]clientState, c Change) {
+	if c.Client == "" {
+		return
+	}
+	known := clients[c.Client]
+	if c.N != known.n+1 || known.n > 0 && known.author != c.Author {
+		v.damaged(page, c.Seq, "it is edit %d of client %s by %q, after edit %d by %q", c.N, c.Client, c.Author, known.n, known.author)
+	}
+	clients[c.Client] = clientState{author: c.Author, n: c.N, seq: c.Seq}
+}
+
+// clients compares what the log knows of its clients with their edits. One that
+// has gone on since is ahead, and as well.
+func (v *verifying) clients(l storage.LogInfo, clients map[string]clientState) error {
+	for _, id := range slices.Sorted(maps.Keys(clients)) {
+		want := clients[id]
+		got, err := v.store.Client(v.ctx, l.Page, id)
+		if err != nil {
+			if err = v.tell(err); err != nil {
+				return err
+			}
+			continue
+		}
+		same := got.N == want.n && got.Seq == want.seq || got.N > want.n && got.Seq > l.Head
+		if !same || got.Author != want.author {
+			v.damaged(l.Page, want.seq, "it is edit %d of client %s, of whom the log knows edit %d as change %d", want.n, id, got.N, got.Seq)
+		}
+	}
+	return nil
+}
+
+func (p past) plain() []byte { return plainCheckpoint(p.content, p.authors, p.time) }

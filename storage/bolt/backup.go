@@ -1,0 +1,207 @@
+package bolt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.etcd.io/bbolt"
+
+	"halley/storage"
+)
+
+// ErrNotEmpty: a backup is restored into an empty folder only.
+var ErrNotEmpty = errors.New("the folder is not empty")
+
+// copies are the backups under way. Each reads one transaction for as long as
+// it takes, which the file cannot be closed under.
+type copies struct {
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	ctx    context.Context         // guarded by mu
+	cancel context.CancelCauseFunc // guarded by mu
+}
+
+func newCopies() *copies {
+	c := &copies{}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	return c
+}
+
+// begin returns a context that ends when the copy must.
+func (c *copies) begin() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running.Add(1)
+	return c.ctx
+}
+
+// stop ends the copies under way, because of why, and returns when they have
+// let go of the file. The caller sees to it that none begins meanwhile.
+func (c *copies) stop(why error) {
+	c.mu.Lock()
+	c.cancel(why)
+	c.mu.Unlock()
+	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+}
+
+// Backup writes a copy of the store, as it is at one moment after the call, to
+// the writer that start returns for its size in bytes. Readers and writers go
+// on meanwhile. The copy is a store's file itself; [Restore] gives it a folder
+// and an epoch. Each Write to the writer should end in bounded time: if the
+// disk fails, the store waits for it before it recovers, and the backup fails.
+func (s *Store) Backup(ctx context.Context, start func(size int64) io.Writer) error {
+	tx, stopped, err := s.beginCopy(ctx)
+	if err != nil {
+		return fmt.Errorf("back up the store %s: %w", s.path, err)
+	}
+	defer s.copies.running.Done()
+	defer tx.Rollback()
+	w := &copyWriter{to: start(tx.Size()), ctx: ctx, stopped: stopped}
+	if _, err := tx.WriteTo(w); err != nil {
+		err = cmp.Or(w.err, err) // bbolt's keeps its text alone
+		return fmt.Errorf("back up the store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// beginCopy begins a transaction over a synced state, for a copy to end.
+func (s *Store) beginCopy(ctx context.Context) (tx *bbolt.Tx, stopped context.Context, err error) {
+	for {
+		tx, stopped, wait, err := s.tryBeginCopy()
+		if wait == nil {
+			return tx, stopped, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+func (s *Store) tryBeginCopy() (tx *bbolt.Tx, stopped context.Context, wait <-chan struct{}, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return nil, nil, nil, s.gone
+	}
+	if tx, err = s.db.Begin(false); err != nil {
+		return nil, nil, nil, err
+	}
+	if ok, wait := s.gate.admit(tx.ID()); !ok {
+		return nil, nil, wait, tx.Rollback()
+	}
+	return tx, s.copies.begin(), nil, nil
+}
+
+// A copyWriter ends a copy with the first of two contexts.
+type copyWriter struct {
+	to           io.Writer
+	ctx, stopped context.Context
+	err          error // what the first failed Write returned
+}
+
+func (w *copyWriter) Write(b []byte) (n int, err error) {
+	if err = cmp.Or(w.ctx.Err(), context.Cause(w.stopped)); err == nil {
+		n, err = w.to.Write(b)
+	}
+	w.err = cmp.Or(w.err, err)
+	return n, err
+}
+
+// restoring is the folder, in the one that a backup is restored into, where the
+// store stands until it is known to be whole.
+const restoring = "restoring"
+
+// Restore makes a store of a backup in dir, which must be empty or missing, with
+// an epoch of its own. check is asked whether the store holds; if not, or if
+// anything else fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
+func Restore(dir string, backup io.Reader, check func(*Store) error) error {
+	if err := makeFolder(dir); err != nil {
+		return err
+	}
+	if there, err := os.ReadDir(dir); err != nil {
+		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
+	} else if len(there) > 0 {
+		return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	}
+	aside := filepath.Join(dir, restoring)
+	err := restoreAside(aside, backup, check)
+	if err == nil {
+		err = os.Rename(filepath.Join(aside, FileName), filepath.Join(dir, FileName))
+	}
+	if removed := os.RemoveAll(aside); err != nil || removed != nil {
+		return errors.Join(err, removed)
+	}
+	return syncFolder(dir)
+}
+
+func restoreAside(dir string, backup io.Reader, check func(*Store) error) error {
+	if err := makeFolder(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, FileName)
+	size, err := copyFile(path, backup)
+	if err != nil {
+		return err
+	}
+	if err := renewEpoch(path, size); err != nil {
+		return err
+	}
+	s, err := Open(dir, Config{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(check(s), s.Close())
+}
+
+func copyFile(path string, from io.Reader) (size int64, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	size, err = io.Copy(f, from)
+	if err == nil && size == 0 {
+		err = fmt.Errorf("the backup is empty: %w", ErrNotStore) // bbolt would make a new store of it
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return size, errors.Join(err, f.Close())
+}
+
+// renewEpoch gives the store at path, a file of size bytes, another epoch, so
+// that no seq from before passes for one of its own.
+func renewEpoch(path string, size int64) error {
+	db, err := openFile(path, defaultLockWait)
+	if err != nil {
+		return err
+	}
+	guardErr := guard(func() {
+		err = db.Update(func(tx *bbolt.Tx) error {
+			if _, _, err := readMeta(tx, path); err != nil {
+				return err
+			}
+			if tx.Size() > size {
+				return fmt.Errorf("%w: it is cut off: %d bytes of %d", ErrNotStore, size, tx.Size())
+			}
+			return tx.Bucket(bucketMeta).Put(keyEpoch, []byte(newEpoch()))
+		})
+	})
+	if guardErr != nil {
+		err = fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
+	}
+	return errors.Join(err, db.Close())
+}
+
+var errFileReplaced = fmt.Errorf("the store's file had to be opened again: %w", storage.ErrUnknown)

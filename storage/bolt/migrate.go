@@ -1,0 +1,37 @@
+package bolt
+
+import (
+	"fmt"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+)
+
+// migrations turn a store of a format into one of the next, by format. Each is
+// one transaction with the new number, so a crash leaves one or the other.
+var migrations = map[int]func(*bbolt.Tx) error{
+	1: addCheckpoints,
+}
+
+// migrate brings a store of an older format to the newest.
+func migrate(db *bbolt.DB, path string, format int) error {
+	for ; format < Format; format++ {
+		err := db.Update(func(tx *bbolt.Tx) error {
+			if err := migrations[format](tx); err != nil {
+				return err
+			}
+			return tx.Bucket(bucketMeta).Put(keyFormat, strconv.AppendInt(nil, int64(format+1), 10))
+		})
+		if err != nil {
+			return fmt.Errorf("bring the store %s from format %d to %d: %w", path, format, format+1, err)
+		}
+	}
+	return nil
+}
+
+// addCheckpoints: format 2 keeps checkpoints beside the log. A store without
+// any is whole; they come as pages are used.
+func addCheckpoints(tx *bbolt.Tx) error {
+	_, err := tx.CreateBucket(bucketCheckpoints)
+	return err
+}
