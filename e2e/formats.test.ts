@@ -274,6 +274,23 @@ test('Enter goes on in code, and steps out of it and of a heading', async ({ sta
   await is(stage, page, mira, [...want, { insert: 'out\n' }], 'out of code')
 })
 
+test('keys that had to wait, since the browser was busy, act one after the other', async ({ stage }) => {
+  const [page, mira] = await alone(stage, 'words')
+  await mira.goesToStart()
+  const cdp = await mira.page.createCDPSession()
+  const sends = (key: string, code: number, text?: string) =>
+    (['keyDown', 'keyUp'] as const).map(type => {
+      const what = { type, key, code: key, windowsVirtualKeyCode: code }
+      return cdp.send('Input.dispatchKeyEvent', text && type === 'keyDown' ? { ...what, text } : what)
+    })
+  const busy = mira.page.evaluate(() => {
+    const end = performance.now() + 300
+    while (performance.now() < end);
+  })
+  await Promise.all([busy, ...sends('End', 35), ...sends('Enter', 13, '\r')])
+  await is(stage, page, mira, [{ insert: 'words\n\n' }], 'the line is broken at its end')
+})
+
 test('a shortcut of Markdown is taken back by Backspace, and backslashes stay what they are', async ({
   stage,
 }) => {

@@ -124,6 +124,7 @@ export class PageEditor implements Editor, Surface {
 
   /** Shortcuts, the clipboard and clicks. */
   #typing(options: EditorOptions): Plugin {
+    const clipboard = clipboardHandlers(this, () => options.onTooLarge?.())
     return new Plugin({
       props: {
         handleTextInput: (view, _from, _to, _text, insertion) => {
@@ -133,7 +134,11 @@ export class PageEditor implements Editor, Surface {
           return true
         },
         handleDOMEvents: {
-          ...clipboardHandlers(this, () => options.onTooLarge?.()),
+          ...clipboard,
+          keydown: (view, event) => {
+            readSelection(view)
+            return clipboard.keydown(view, event)
+          },
           mousedown: (_, event) => this.#pressed(event),
           click: (_, event) => this.#clicked(event),
           focus: () => {
@@ -423,6 +428,15 @@ function sameLines(a: Node, b: Node): boolean {
   for (let i = 0; i < a.childCount; i++)
     if (a.child(i) !== b.child(i) && !a.child(i).sameMarkup(b.child(i))) return false
   return true
+}
+
+/**
+ * Takes the selection from the browser before a key acts on it. The browser
+ * tells of a selection that the last key moved only after the keys that wait
+ * already: where it is busy, End and Enter would break the line at the old place.
+ */
+function readSelection(view: EditorView): void {
+  if (!view.composing) view.dom.ownerDocument.dispatchEvent(new Event('selectionchange'))
 }
 
 function firstTouched(delta: Delta): number {
