@@ -17,6 +17,8 @@ export class Server {
 
   private constructor(dir: string) {
     this.dir = dir
+    // Also where the tests themselves are broken off.
+    process.once('exit', this.#stop)
   }
 
   /** Starts a server on a folder of its own, at a free port. */
@@ -61,6 +63,8 @@ export class Server {
     })
   }
 
+  readonly #stop = () => void this.#process?.kill('SIGKILL')
+
   /** Ends it as a power cut would. */
   async kill(): Promise<void> {
     const child = this.#process
@@ -72,6 +76,7 @@ export class Server {
   /** Ends it, and removes its folder. */
   async discard(): Promise<void> {
     await this.kill()
+    process.off('exit', this.#stop)
     await rm(this.dir, { recursive: true, force: true })
   }
 }
