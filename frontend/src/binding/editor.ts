@@ -339,7 +339,9 @@ export class PageEditor implements Editor, Surface {
     const { state } = this.view
     const tr = keepSelection(applyDelta(state.tr, delta), state, delta, true)
     this.#history = others(this.#history, delta)
-    this.view.dispatch(tr.setMeta(REMOTE, true))
+    // A change of the document forgets what was just switched on or off for
+    // the next letter; that of somebody else must not.
+    this.view.dispatch(tr.setStoredMarks(state.storedMarks).setMeta(REMOTE, true))
   }
 
   #isNear(delta: Delta): boolean {
