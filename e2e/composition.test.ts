@@ -39,17 +39,17 @@ class InputMethod {
 
 interface Scene {
   page: PageObject
-  mira: Person
-  jonas: Person
+  quill: Person
+  ink: Person
   ime: InputMethod
 }
 
-/** Mira has an input method and her caret behind “here:”; Jonas has the page open too. */
+/** Quill has an input method and her caret behind “here:”; Ink has the page open too. */
 async function scene(stage: Stage, text = 'Before. Compose here: after.'): Promise<Scene> {
   const page = await stage.write(text)
-  const [mira, jonas] = await stage.two(page)
-  await mira.caret('after', 'here:')
-  return { page, mira, jonas, ime: await InputMethod.of(mira) }
+  const [quill, ink] = await stage.two(page)
+  await quill.caret('after', 'here:')
+  return { page, quill, ink, ime: await InputMethod.of(quill) }
 }
 
 /** All that one person's edits put into the page, and how much they took out. */
@@ -75,105 +75,105 @@ async function written(
 test('a word is composed and arrives once, with others’ changes before it, after it and beside it', async ({
   stage,
 }) => {
-  const { page, mira, jonas, ime } = await scene(stage)
+  const { page, quill, ink, ime } = await scene(stage)
   await ime.composes('に')
-  await jonas.sees('here:に')
-  await jonas.goesToStart()
-  await jonas.types('[start]')
+  await ink.sees('here:に')
+  await ink.goesToStart()
+  await ink.types('[start]')
   await ime.composes('にほ')
-  await jonas.caret('after', 'after')
-  await jonas.types('[end]')
+  await ink.caret('after', 'after')
+  await ink.types('[end]')
   await ime.composes('にほんご')
-  await jonas.sees('here:にほんご')
-  await jonas.caret('before', ' after')
-  await jonas.types('[beside]')
+  await ink.sees('here:にほんご')
+  await ink.caret('before', ' after')
+  await ink.types('[beside]')
   await ime.commits('日本語')
 
-  const text = textOf(await stage.agree(page, mira, jonas))
+  const text = textOf(await stage.agree(page, quill, ink))
   expect(text).toBe('[start]Before. Compose here:日本語[beside] after[end].\n')
-  const mine = await written(stage, page, mira)
+  const mine = await written(stage, page, quill)
   expect(mine.inserted, 'nothing of his was sent back by her').not.toMatch(/start|end|beside/)
   expect(mine.inserted.length - mine.deleted, 'of hers the word remains').toBe('日本語'.length)
-  const his = await written(stage, page, jonas)
+  const his = await written(stage, page, ink)
   expect([his.inserted, his.deleted]).toEqual(['[start][end][beside]', 0])
 })
 
 test('others’ changes are held while a word is composed, and come when it is done', async ({ stage }) => {
-  const { page, mira, jonas, ime } = await scene(stage)
+  const { page, quill, ink, ime } = await scene(stage)
   await ime.composes('か')
-  await jonas.sees('か')
+  await ink.sees('か')
   await stage.program.edit(page.id, [{ insert: 'Held. ' }])
   await until('the change is with the other', async () => {
     // Without a sign of life for two seconds a composition would count as left alone.
     await ime.composes('か')
-    return (await jonas.text()).startsWith('Held.') ? true : undefined
+    return (await ink.text()).startsWith('Held.') ? true : undefined
   })
-  const before = await mira.text()
+  const before = await quill.text()
   await ime.composes('かん')
   expect(before, 'the text around the composition does not move').not.toContain('Held.')
   await ime.composes('かんじ')
-  expect(await mira.text()).toBe('Before. Compose here:かんじ after.\n')
+  expect(await quill.text()).toBe('Before. Compose here:かんじ after.\n')
   await ime.commits('漢字')
-  expect(textOf(await stage.agree(page, mira, jonas))).toBe('Held. Before. Compose here:漢字 after.\n')
+  expect(textOf(await stage.agree(page, quill, ink))).toBe('Held. Before. Compose here:漢字 after.\n')
 })
 
 test('somebody writes into the word that is being composed, and takes a part of it away', async ({
   stage,
 }) => {
-  const { page, mira, jonas, ime } = await scene(stage)
+  const { page, quill, ink, ime } = await scene(stage)
   await ime.composes('ねこいぬ')
-  await jonas.sees('here:ねこいぬ')
-  await jonas.caret('after', 'ねこ')
-  await jonas.types('[in]')
-  await jonas.caret('after', 'いぬ')
-  await jonas.presses('Backspace')
-  await jonas.sees('ねこ[in]い')
+  await ink.sees('here:ねこいぬ')
+  await ink.caret('after', 'ねこ')
+  await ink.types('[in]')
+  await ink.caret('after', 'いぬ')
+  await ink.presses('Backspace')
+  await ink.sees('ねこ[in]い')
   await ime.composes('ねこいぬと')
   await ime.commits('猫犬と')
 
-  const text = textOf(await stage.agree(page, mira, jonas))
+  const text = textOf(await stage.agree(page, quill, ink))
   const stored = text.replace('[in]', '')
   expect(text.split('[in]')).toHaveLength(2)
   expect(stored).toMatch(/^Before\. Compose here:.*猫犬と.* after\.\n$/)
   expect(text.match(/猫/g)).toHaveLength(1)
-  expect((await written(stage, page, mira)).inserted).not.toContain('[in]')
+  expect((await written(stage, page, quill)).inserted).not.toContain('[in]')
 })
 
 test('a composition that is given up leaves nothing, and loses nothing of others', async ({ stage }) => {
-  const { page, mira, jonas, ime } = await scene(stage)
+  const { page, quill, ink, ime } = await scene(stage)
   await ime.composes('ab')
   await ime.composes('abc')
-  await jonas.sees('here:abc')
-  await jonas.goesToEnd()
-  await jonas.types(' His.')
+  await ink.sees('here:abc')
+  await ink.goesToEnd()
+  await ink.types(' His.')
   await ime.cancels()
-  await jonas.types(' More.')
+  await ink.types(' More.')
   const want = 'Before. Compose here: after. His. More.\n'
-  expect(textOf(await stage.agree(page, mira, jonas))).toBe(want)
-  await mira.types('!')
-  expect(textOf(await stage.agree(page, mira, jonas)), 'her caret is where it was').toBe(
+  expect(textOf(await stage.agree(page, quill, ink))).toBe(want)
+  await quill.types('!')
+  expect(textOf(await stage.agree(page, quill, ink)), 'her caret is where it was').toBe(
     'Before. Compose here:! after. His. More.\n',
   )
 })
 
 test('a composition over a selection replaces it, while others write into that', async ({ stage }) => {
-  const { page, mira, jonas, ime } = await scene(stage)
-  await jonas.goesToStart()
-  await mira.selects('Compose')
+  const { page, quill, ink, ime } = await scene(stage)
+  await ink.goesToStart()
+  await quill.selects('Compose')
   await ime.composes('s')
-  await jonas.sees('Before. s here')
-  await jonas.types('Yes. ')
+  await ink.sees('Before. s here')
+  await ink.types('Yes. ')
   await ime.composes('sh')
   await ime.commits('書く')
-  expect(textOf(await stage.agree(page, mira, jonas))).toBe('Yes. Before. 書く here: after.\n')
+  expect(textOf(await stage.agree(page, quill, ink))).toBe('Yes. Before. 書く here: after.\n')
 })
 
 test('one word is composed after the other while somebody types all the time', async ({ stage }) => {
-  const { page, mira, jonas, ime } = await scene(stage)
-  await jonas.goesToStart()
+  const { page, quill, ink, ime } = await scene(stage)
+  await ink.goesToStart()
   let composing = true
   const typing = (async () => {
-    for (let i = 0; composing; i++) await jonas.types(`${i} `)
+    for (let i = 0; composing; i++) await ink.types(`${i} `)
   })()
   const words = ['東京', '大阪', '京都', '札幌', '福岡']
   for (const word of words) {
@@ -182,21 +182,21 @@ test('one word is composed after the other while somebody types all the time', a
   }
   composing = false
   await typing
-  const text = textOf(await stage.agree(page, mira, jonas))
+  const text = textOf(await stage.agree(page, quill, ink))
   expect(text).toContain(`Before. Compose here:${words.join('')} after.\n`)
   expect(text.split(' ').map(Number).filter(Number.isInteger).length).toBeGreaterThan(5)
-  expect((await written(stage, page, mira)).inserted).not.toMatch(/\d/)
+  expect((await written(stage, page, quill)).inserted).not.toMatch(/\d/)
 })
 
 test('a composition that nobody ends does not hold others back for ever', async ({ stage }) => {
-  const { mira, jonas, ime } = await scene(stage)
+  const { quill, ink, ime } = await scene(stage)
   await ime.composes('あ')
-  await jonas.sees('あ')
-  await jonas.goesToStart()
-  await jonas.types('At last. ')
-  await mira.sees('At last. ')
+  await ink.sees('あ')
+  await ink.goesToStart()
+  await ink.types('At last. ')
+  await quill.sees('At last. ')
   await until('the word is still there', async () =>
-    (await mira.text()).includes('here:あ') ? true : undefined,
+    (await quill.text()).includes('here:あ') ? true : undefined,
   )
 })
 
@@ -204,18 +204,18 @@ test('a word composed in bold stays bold, and one at the very start of an empty 
   stage,
 }) => {
   const page = await stage.write('')
-  const [mira, jonas] = await stage.two(page)
-  await mira.goesToStart()
-  const ime = await InputMethod.of(mira)
+  const [quill, ink] = await stage.two(page)
+  await quill.goesToStart()
+  const ime = await InputMethod.of(quill)
   await ime.composes('x')
   await ime.commits('一')
-  await mira.presses('Mod-b')
+  await quill.presses('Mod-b')
   await ime.composes('y')
   await ime.composes('yy')
   await ime.commits('二')
   await untilEqual(
     'bold',
     [{ insert: '一' }, { insert: '二', attributes: { bold: true } }, { insert: '\n' }],
-    () => stage.agree(page, mira, jonas),
+    () => stage.agree(page, quill, ink),
   )
 })

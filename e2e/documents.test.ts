@@ -11,24 +11,24 @@ const TRACE = join(DATA, 'editing-traces/friendsforever.json.gz')
 test('README.md is imported, edited by two, and comes out with its other blocks byte for byte', async ({
   stage,
 }) => {
-  const [mira, jonas] = await Promise.all([stage.person('Mira'), stage.person('Jonas')])
-  await mira.page.goto(stage.server.url)
-  const choosing = mira.page.waitForFileChooser()
-  await mira.clicks('Import files…')
+  const [quill, ink] = await Promise.all([stage.person('Quill'), stage.person('Ink')])
+  await quill.page.goto(stage.server.url)
+  const choosing = quill.page.waitForFileChooser()
+  await quill.clicks('Import files…')
   await (await choosing).accept([README])
-  await mira.reads('1 of 1 file')
-  await mira.clicks('Open')
-  await mira.ready()
-  await jonas.opens(mira.page.url())
-  const id = new URL(mira.page.url()).pathname.split('/').pop()!
+  await quill.reads('1 of 1 file')
+  await quill.clicks('Open')
+  await quill.ready()
+  await ink.opens(quill.page.url())
+  const id = new URL(quill.page.url()).pathname.split('/').pop()!
   expect(await stage.program.markdown(id), 'unedited').toBe(readFileSync(README, 'utf8'))
 
-  const paragraphs = await mira.page.$$eval('.h-surface > p', all => all.map(p => p.textContent ?? ''))
+  const paragraphs = await quill.page.$$eval('.h-surface > p', all => all.map(p => p.textContent ?? ''))
   const [first, last] = [paragraphs[0]!, paragraphs.at(-1)!]
-  await mira.caret('after', first)
-  await jonas.caret('after', last)
-  await Promise.all([mira.types(' And it is fast.'), jonas.types(' Enjoy it.')])
-  await stage.agree(await stage.program.page(id), mira, jonas)
+  await quill.caret('after', first)
+  await ink.caret('after', last)
+  await Promise.all([quill.types(' And it is fast.'), ink.types(' Enjoy it.')])
+  await stage.agree(await stage.program.page(id), quill, ink)
 
   const before = blocks(readFileSync(README, 'utf8'))
   const after = blocks(await stage.program.markdown(id))
@@ -72,8 +72,8 @@ test.skipIf(!existsSync(TRACE))(
       const insert = endContent.slice(at, at + length)
       seq = await submit(seq, at === 0 ? [{ insert }] : [{ retain: at }, { insert }])
     }
-    const mira = await stage.person('Mira')
-    await mira.opens(stage.at(page))
-    expect(await mira.text()).toBe(`${endContent}\n`)
+    const quill = await stage.person('Quill')
+    await quill.opens(stage.at(page))
+    expect(await quill.text()).toBe(`${endContent}\n`)
   },
 )

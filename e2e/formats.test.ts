@@ -68,195 +68,195 @@ async function empties(stage: Stage, page: PageObject, who: Person): Promise<voi
 
 async function alone(stage: Stage, text = ''): Promise<[PageObject, Person]> {
   const page = await stage.write(text)
-  const mira = await stage.person('Mira')
-  await mira.opens(stage.at(page))
-  await mira.goesToEnd()
-  return [page, mira]
+  const quill = await stage.person('Quill')
+  await quill.opens(stage.at(page))
+  await quill.goesToEnd()
+  return [page, quill]
 }
 
 describe('every format is its attribute', () => {
   test('by the toolbar', async ({ stage }) => {
-    const [page, mira] = await alone(stage)
+    const [page, quill] = await alone(stage)
     for (const { control, style, want } of [...TEXT_FORMATS, ...LINE_FORMATS]) {
       if (!control && !style) continue
-      await mira.types('word')
-      await mira.selects('word')
-      if (style) await mira.chooses('Paragraph style: Text', style)
-      else await mira.clicks(control!)
-      await is(stage, page, mira, want, control ?? style!)
+      await quill.types('word')
+      await quill.selects('word')
+      if (style) await quill.chooses('Paragraph style: Text', style)
+      else await quill.clicks(control!)
+      await is(stage, page, quill, want, control ?? style!)
       // A second press takes it back; a paragraph style has an entry for that.
-      if (style) await mira.chooses(`Paragraph style: ${style}`, 'Text')
-      else await mira.clicks(control!)
-      await is(stage, page, mira, [{ insert: 'word\n' }], `${control ?? style} and back`)
-      await empties(stage, page, mira)
+      if (style) await quill.chooses(`Paragraph style: ${style}`, 'Text')
+      else await quill.clicks(control!)
+      await is(stage, page, quill, [{ insert: 'word\n' }], `${control ?? style} and back`)
+      await empties(stage, page, quill)
     }
   })
 
   test('by the keyboard', async ({ stage }) => {
-    const [page, mira] = await alone(stage)
+    const [page, quill] = await alone(stage)
     for (const { keys, want } of [...TEXT_FORMATS, ...LINE_FORMATS]) {
       if (!keys) continue
-      await mira.types('word')
-      await mira.selects('word')
-      await mira.presses(keys)
-      await is(stage, page, mira, want, keys)
-      await mira.presses(keys)
-      await is(stage, page, mira, [{ insert: 'word\n' }], `${keys} twice`)
-      await empties(stage, page, mira)
+      await quill.types('word')
+      await quill.selects('word')
+      await quill.presses(keys)
+      await is(stage, page, quill, want, keys)
+      await quill.presses(keys)
+      await is(stage, page, quill, [{ insert: 'word\n' }], `${keys} twice`)
+      await empties(stage, page, quill)
     }
   })
 
   test('as Markdown is typed', async ({ stage }) => {
-    const [page, mira] = await alone(stage)
+    const [page, quill] = await alone(stage)
     for (const { typed, want } of [...TEXT_FORMATS, ...LINE_FORMATS]) {
       if (!typed) continue
-      await mira.types(typed)
-      await is(stage, page, mira, want, typed)
-      await empties(stage, page, mira)
+      await quill.types(typed)
+      await is(stage, page, quill, want, typed)
+      await empties(stage, page, quill)
     }
   })
 
   test('before what is typed next', async ({ stage }) => {
-    const [page, mira] = await alone(stage)
-    await mira.types('plain ')
-    await mira.presses('Mod-b')
-    await mira.types('bold')
-    await mira.presses('Mod-b')
-    await mira.types(' plain')
+    const [page, quill] = await alone(stage)
+    await quill.types('plain ')
+    await quill.presses('Mod-b')
+    await quill.types('bold')
+    await quill.presses('Mod-b')
+    await quill.types(' plain')
     const want = [
       { insert: 'plain ' },
       { insert: 'bold', attributes: { bold: true } },
       { insert: ' plain\n' },
     ]
-    await is(stage, page, mira, want, 'bold in the midst')
+    await is(stage, page, quill, want, 'bold in the midst')
   })
 })
 
 test('a divider, by the toolbar and as it is typed', async ({ stage }) => {
-  const [page, mira] = await alone(stage)
+  const [page, quill] = await alone(stage)
   const want = [{ insert: { divider: true } }, { insert: '\nbelow\n' }]
-  await mira.types('---below')
-  await is(stage, page, mira, want, '---')
-  await mira.presses('Mod-a', 'Delete')
-  await is(stage, page, mira, EMPTY, 'emptied')
-  await mira.clicks('Divider')
-  await mira.types('below')
-  await is(stage, page, mira, want, 'the control')
+  await quill.types('---below')
+  await is(stage, page, quill, want, '---')
+  await quill.presses('Mod-a', 'Delete')
+  await is(stage, page, quill, EMPTY, 'emptied')
+  await quill.clicks('Divider')
+  await quill.types('below')
+  await is(stage, page, quill, want, 'the control')
 })
 
 test('list items are moved in and out by Tab, and leave the list by Backspace and Enter', async ({
   stage,
 }) => {
-  const [page, mira] = await alone(stage)
-  await mira.types('- one')
-  await mira.presses('Enter', 'Tab')
-  await mira.types('two')
-  await mira.presses('Enter', 'Tab')
-  await mira.types('three')
+  const [page, quill] = await alone(stage)
+  await quill.types('- one')
+  await quill.presses('Enter', 'Tab')
+  await quill.types('two')
+  await quill.presses('Enter', 'Tab')
+  await quill.types('three')
   const item = (text: string, indent?: number): Op[] => [
     { insert: text },
     { insert: '\n', attributes: { list: 'bullet', ...(indent ? { indent } : {}) } },
   ]
-  await is(stage, page, mira, [...item('one'), ...item('two', 1), ...item('three', 2)], 'Tab')
-  await mira.presses('Shift-Tab')
-  await is(stage, page, mira, [...item('one'), ...item('two', 1), ...item('three', 1)], 'Shift-Tab')
-  await mira.presses('Enter', 'Enter', 'Enter')
+  await is(stage, page, quill, [...item('one'), ...item('two', 1), ...item('three', 2)], 'Tab')
+  await quill.presses('Shift-Tab')
+  await is(stage, page, quill, [...item('one'), ...item('two', 1), ...item('three', 1)], 'Shift-Tab')
+  await quill.presses('Enter', 'Enter', 'Enter')
   const left = [...item('one'), ...item('two', 1), ...item('three', 1), { insert: '\n' }]
-  await is(stage, page, mira, left, 'Enter on empty items')
+  await is(stage, page, quill, left, 'Enter on empty items')
 
-  await mira.caret('before', 'one')
-  await mira.presses('Backspace')
-  await is(stage, page, mira, [{ insert: 'one\n' }, ...left.slice(2)], 'Backspace at the start of an item')
+  await quill.caret('before', 'one')
+  await quill.presses('Backspace')
+  await is(stage, page, quill, [{ insert: 'one\n' }, ...left.slice(2)], 'Backspace at the start of an item')
 })
 
 test('a check item is ticked by a click and by the keyboard', async ({ stage }) => {
-  const [page, mira] = await alone(stage)
-  await mira.types('[] tea')
+  const [page, quill] = await alone(stage)
+  await quill.types('[] tea')
   await is(
     stage,
     page,
-    mira,
+    quill,
     [{ insert: 'tea' }, { insert: '\n', attributes: { list: 'unchecked' } }],
     'written',
   )
-  await mira.page.click('.h-surface [role=checkbox]')
+  await quill.page.click('.h-surface [role=checkbox]')
   await is(
     stage,
     page,
-    mira,
+    quill,
     [{ insert: 'tea' }, { insert: '\n', attributes: { list: 'checked' } }],
     'clicked',
   )
-  await mira.presses('Mod-Enter')
+  await quill.presses('Mod-Enter')
   await is(
     stage,
     page,
-    mira,
+    quill,
     [{ insert: 'tea' }, { insert: '\n', attributes: { list: 'unchecked' } }],
     'keys',
   )
-  await mira.presses('Mod-Enter', 'Enter')
-  await mira.types('cake')
+  await quill.presses('Mod-Enter', 'Enter')
+  await quill.types('cake')
   const want = [
     { insert: 'tea' },
     { insert: '\n', attributes: { list: 'checked' } },
     { insert: 'cake' },
     { insert: '\n', attributes: { list: 'unchecked' } },
   ]
-  await is(stage, page, mira, want, 'the next item is not ticked')
+  await is(stage, page, quill, want, 'the next item is not ticked')
 })
 
 test('a link is set, refused where it would run a script, followed to be changed, and removed', async ({
   stage,
 }) => {
-  const [page, mira] = await alone(stage, 'See the word here.')
+  const [page, quill] = await alone(stage, 'See the word here.')
   const linked = (link: string) => [
     { insert: 'See the ' },
     { insert: 'word', attributes: { link } },
     { insert: ' here.\n' },
   ]
-  await mira.selects('word')
-  await mira.presses('Mod-k')
-  const field = await mira.page.waitForSelector('::-p-aria([name="Address"])')
+  await quill.selects('word')
+  await quill.presses('Mod-k')
+  const field = await quill.page.waitForSelector('::-p-aria([name="Address"])')
   await field!.type('javascript:alert(1)')
-  await mira.presses('Enter')
-  await mira.reads('This is no address that Halley can link to.')
-  await is(stage, page, mira, [{ insert: 'See the word here.\n' }], 'refused')
+  await quill.presses('Enter')
+  await quill.reads('This is no address that Halley can link to.')
+  await is(stage, page, quill, [{ insert: 'See the word here.\n' }], 'refused')
 
-  await mira.presses('Mod-a')
-  await mira.types('example.org/a?b=c')
-  await mira.presses('Enter')
-  await is(stage, page, mira, linked('https://example.org/a?b=c'), 'linked')
-  const link = await mira.page.$eval('.h-surface a', a => [a.rel, a.target])
+  await quill.presses('Mod-a')
+  await quill.types('example.org/a?b=c')
+  await quill.presses('Enter')
+  await is(stage, page, quill, linked('https://example.org/a?b=c'), 'linked')
+  const link = await quill.page.$eval('.h-surface a', a => [a.rel, a.target])
   expect(link[0]).toContain('noopener')
 
-  await mira.caret('after', 'wo')
-  await mira.clicks('Link')
-  await mira.page.waitForSelector('::-p-aria([name="Address"])')
-  await mira.presses('Mod-a')
-  await mira.types('mailto:someone@example.org')
-  await mira.presses('Enter')
-  await is(stage, page, mira, linked('mailto:someone@example.org'), 'changed')
+  await quill.caret('after', 'wo')
+  await quill.clicks('Link')
+  await quill.page.waitForSelector('::-p-aria([name="Address"])')
+  await quill.presses('Mod-a')
+  await quill.types('mailto:someone@example.org')
+  await quill.presses('Enter')
+  await is(stage, page, quill, linked('mailto:someone@example.org'), 'changed')
 
-  await mira.caret('after', 'wo')
-  await mira.presses('Mod-k')
-  await mira.clicks('Remove link')
-  await is(stage, page, mira, [{ insert: 'See the word here.\n' }], 'removed')
+  await quill.caret('after', 'wo')
+  await quill.presses('Mod-k')
+  await quill.clicks('Remove link')
+  await is(stage, page, quill, [{ insert: 'See the word here.\n' }], 'removed')
 })
 
 test('Enter goes on in code, and steps out of it and of a heading', async ({ stage }) => {
-  const [page, mira] = await alone(stage)
-  await mira.types('# Title')
-  await mira.presses('Enter')
-  await mira.types('text')
-  await mira.presses('Enter')
-  await mira.types('```js')
-  await mira.presses('Enter')
-  await mira.types('if (a) {')
-  await mira.presses('Enter', 'Tab')
-  await mira.types('**b**')
-  await mira.presses('Enter')
-  await mira.types('c')
+  const [page, quill] = await alone(stage)
+  await quill.types('# Title')
+  await quill.presses('Enter')
+  await quill.types('text')
+  await quill.presses('Enter')
+  await quill.types('```js')
+  await quill.presses('Enter')
+  await quill.types('if (a) {')
+  await quill.presses('Enter', 'Tab')
+  await quill.types('**b**')
+  await quill.presses('Enter')
+  await quill.types('c')
   const code: Op = { insert: '\n', attributes: { 'code-block': 'js' } }
   const start = [{ insert: 'Title' }, { insert: '\n', attributes: { header: 1 } }, { insert: 'text\n' }]
   const want: Op[] = [
@@ -268,39 +268,39 @@ test('Enter goes on in code, and steps out of it and of a heading', async ({ sta
     { insert: '\tc' },
     code,
   ]
-  await is(stage, page, mira, want, 'Enter in code')
-  await mira.presses('Enter', 'Shift-Tab', 'Enter')
-  await mira.types('out')
-  await is(stage, page, mira, [...want, { insert: 'out\n' }], 'out of code')
+  await is(stage, page, quill, want, 'Enter in code')
+  await quill.presses('Enter', 'Shift-Tab', 'Enter')
+  await quill.types('out')
+  await is(stage, page, quill, [...want, { insert: 'out\n' }], 'out of code')
 })
 
 test('keys that had to wait, since the browser was busy, act one after the other', async ({ stage }) => {
-  const [page, mira] = await alone(stage, 'words')
-  await mira.goesToStart()
-  const cdp = await mira.page.createCDPSession()
+  const [page, quill] = await alone(stage, 'words')
+  await quill.goesToStart()
+  const cdp = await quill.page.createCDPSession()
   const sends = (key: string, code: number, text?: string) =>
     (['keyDown', 'keyUp'] as const).map(type => {
       const what = { type, key, code: key, windowsVirtualKeyCode: code }
       return cdp.send('Input.dispatchKeyEvent', text && type === 'keyDown' ? { ...what, text } : what)
     })
-  const busy = mira.page.evaluate(() => {
+  const busy = quill.page.evaluate(() => {
     const end = performance.now() + 300
     while (performance.now() < end);
   })
   await Promise.all([busy, ...sends('End', 35), ...sends('Enter', 13, '\r')])
-  await is(stage, page, mira, [{ insert: 'words\n\n' }], 'the line is broken at its end')
+  await is(stage, page, quill, [{ insert: 'words\n\n' }], 'the line is broken at its end')
 })
 
 test('a shortcut of Markdown is taken back by Backspace, and backslashes stay what they are', async ({
   stage,
 }) => {
-  const [page, mira] = await alone(stage)
-  await mira.types('# ')
-  await is(stage, page, mira, [{ insert: '\n', attributes: { header: 1 } }], 'a heading')
-  await mira.presses('Backspace')
-  await is(stage, page, mira, [{ insert: '# \n' }], 'taken back')
-  await mira.types('\\\\\\')
-  await is(stage, page, mira, [{ insert: '# \\\\\\\n' }], 'text')
+  const [page, quill] = await alone(stage)
+  await quill.types('# ')
+  await is(stage, page, quill, [{ insert: '\n', attributes: { header: 1 } }], 'a heading')
+  await quill.presses('Backspace')
+  await is(stage, page, quill, [{ insert: '# \n' }], 'taken back')
+  await quill.types('\\\\\\')
+  await is(stage, page, quill, [{ insert: '# \\\\\\\n' }], 'text')
 })
 
 describe('pasting', () => {
@@ -315,15 +315,15 @@ describe('pasting', () => {
 
   test('rich text comes without what could run', async ({ stage }) => {
     const page = await stage.write('')
-    const mira = await stage.person('Mira')
+    const quill = await stage.person('Quill')
     // It must not run even where no policy forbids it.
-    await mira.page.setBypassCSP(true)
-    await mira.opens(stage.at(page))
-    await mira.goesToEnd()
-    await mira.page.evaluate(() => {
+    await quill.page.setBypassCSP(true)
+    await quill.opens(stage.at(page))
+    await quill.goesToEnd()
+    await quill.page.evaluate(() => {
       Object.assign(globalThis, { ran: 0 })
     })
-    await pastes(mira, {
+    await pastes(quill, {
       'text/plain': 'never mind',
       'text/html': `<html><head><script>ran = 1</script><style>p { color: red }</style></head><body onload="ran = 2">
         <h2 onclick="ran = 3">A heading</h2>
@@ -355,9 +355,9 @@ let b = 2</pre></body></html>`,
       { insert: 'let b = 2' },
       code,
     ]
-    await is(stage, page, mira, want, 'pasted')
-    expect(await mira.page.evaluate(() => Reflect.get(globalThis, 'ran'))).toBe(0)
-    const left = await mira.page.$$eval('.h-surface *', all =>
+    await is(stage, page, quill, want, 'pasted')
+    expect(await quill.page.evaluate(() => Reflect.get(globalThis, 'ran'))).toBe(0)
+    const left = await quill.page.$$eval('.h-surface *', all =>
       all
         .flatMap(element => element.getAttributeNames())
         .filter(name => name.startsWith('on') || name === 'style'),
@@ -366,9 +366,9 @@ let b = 2</pre></body></html>`,
   })
 
   test('text with line ends of Windows comes without them', async ({ stage }) => {
-    const [page, mira] = await alone(stage)
-    await pastes(mira, { 'text/plain': 'one\r\ntwo\r\n\r\nthree' })
-    await is(stage, page, mira, [{ insert: 'one\ntwo\n\nthree\n' }], 'pasted')
+    const [page, quill] = await alone(stage)
+    await pastes(quill, { 'text/plain': 'one\r\ntwo\r\n\r\nthree' })
+    await is(stage, page, quill, [{ insert: 'one\ntwo\n\nthree\n' }], 'pasted')
   })
 
   test('what was copied here comes as it was, and cut text is gone', async ({ stage }) => {
@@ -378,30 +378,30 @@ let b = 2</pre></body></html>`,
         { insert: ' word\n' },
       ],
     })
-    const mira = await stage.person('Mira')
-    await mira.opens(stage.at(page))
-    await mira.context.overridePermissions(stage.server.url, ['clipboard-read', 'clipboard-write'])
-    await mira.selects('big')
-    await mira.presses('Mod-x')
-    await is(stage, page, mira, [{ insert: ' word\n' }], 'cut')
-    await mira.presses('Mod-End', 'Mod-v')
+    const quill = await stage.person('Quill')
+    await quill.opens(stage.at(page))
+    await quill.context.overridePermissions(stage.server.url, ['clipboard-read', 'clipboard-write'])
+    await quill.selects('big')
+    await quill.presses('Mod-x')
+    await is(stage, page, quill, [{ insert: ' word\n' }], 'cut')
+    await quill.presses('Mod-End', 'Mod-v')
     const want = [
       { insert: ' word' },
       { insert: 'big', attributes: { bold: true, link: 'https://example.org/' } },
       { insert: '\n' },
     ]
-    await is(stage, page, mira, want, 'pasted')
+    await is(stage, page, quill, want, 'pasted')
   })
 
   test('an address over selected words links them', async ({ stage }) => {
-    const [page, mira] = await alone(stage, 'some words')
-    await mira.selects('words')
-    await pastes(mira, { 'text/plain': 'https://example.org/' })
+    const [page, quill] = await alone(stage, 'some words')
+    await quill.selects('words')
+    await pastes(quill, { 'text/plain': 'https://example.org/' })
     const want = [
       { insert: 'some ' },
       { insert: 'words', attributes: { link: 'https://example.org/' } },
       { insert: '\n' },
     ]
-    await is(stage, page, mira, want, 'linked')
+    await is(stage, page, quill, want, 'linked')
   })
 })

@@ -20,26 +20,26 @@ async function write(who: Person, mark: string, count: number, weather: Weather 
 
 /** Two people with their carets apart in one paragraph, each over a line of their own. */
 async function twoLines(stage: Stage): Promise<[PageObject, Person, Person, Wire, Wire]> {
-  const page = await stage.write('Mira: and Jonas:')
+  const page = await stage.write('Quill: and Ink:')
   const [one, other] = [await stage.wire(), await stage.wire()]
-  const [mira, jonas] = await stage.two(page, { mira: one, jonas: other })
-  await mira.caret('after', 'Mira:')
-  await jonas.goesToEnd()
-  return [page, mira, jonas, one, other]
+  const [quill, ink] = await stage.two(page, { quill: one, ink: other })
+  await quill.caret('after', 'Quill:')
+  await ink.goesToEnd()
+  return [page, quill, ink, one, other]
 }
 
 test('the line is slow, in pieces, and cut while both type', async ({ stage }) => {
-  const [page, mira, jonas, one, other] = await twoLines(stage)
+  const [page, quill, ink, one, other] = await twoLines(stage)
   const isGone = async (who: Person) => {
     const { text } = await who.status('reconnecting', 'offline')
     expect(text).toMatch(/^(Reconnecting|Offline)/)
   }
   await Promise.all([
-    write(mira, 'm', 60, {
+    write(quill, 'm', 60, {
       5: () => one.breakNext('in the answer'),
       15: () => one.breakNext('in the request', 'in the answer'),
       25: () => one.cut(),
-      28: () => isGone(mira),
+      28: () => isGone(quill),
       30: () => one.mend(),
       40: () => {
         one.delayMs = 15
@@ -49,7 +49,7 @@ test('the line is slow, in pieces, and cut while both type', async ({ stage }) =
         one.delayMs = 0
       },
     }),
-    write(jonas, 'j', 60, {
+    write(ink, 'j', 60, {
       10: () => {
         other.pieceBytes = 3
       },
@@ -57,71 +57,71 @@ test('the line is slow, in pieces, and cut while both type', async ({ stage }) =
         other.pieceBytes = Number.POSITIVE_INFINITY
         other.cut()
       },
-      23: () => isGone(jonas),
+      23: () => isGone(ink),
       26: () => other.mend(),
       35: () => other.breakNext('in the answer', 'in the answer'),
       45: () => other.breakNext('in the request'),
     }),
   ])
 
-  const text = textOf(await stage.agree(page, mira, jonas))
+  const text = textOf(await stage.agree(page, quill, ink))
   expect(countTokens(text)).toEqual({ m: 60, j: 60 })
-  expect(text).toMatch(/^Mira: m0 .* m59 and Jonas: j0 .* j59\n$/)
+  expect(text).toMatch(/^Quill: m0 .* m59 and Ink: j0 .* j59\n$/)
   expect([one.broken, other.broken], 'edits that were broken on their way').toEqual([3, 3])
 })
 
 test('the chip says how many edits wait while the line is cut, and Saved when it is back', async ({
   stage,
 }) => {
-  const [page, mira, jonas, one] = await twoLines(stage)
+  const [page, quill, ink, one] = await twoLines(stage)
   one.cut()
-  await mira.status('reconnecting', 'offline')
-  await write(mira, 'm', 3)
-  const { text } = await mira.chip()
+  await quill.status('reconnecting', 'offline')
+  await write(quill, 'm', 3)
+  const { text } = await quill.chip()
   expect(text).toMatch(/^(Reconnecting|Offline) — \d+ edits kept in this tab/)
-  expect(await mira.text(), 'she goes on writing').toContain('Mira: m0 m1 m2')
-  expect(await jonas.text()).not.toContain('m0')
+  expect(await quill.text(), 'she goes on writing').toContain('Quill: m0 m1 m2')
+  expect(await ink.text()).not.toContain('m0')
   one.mend()
-  await stage.agree(page, mira, jonas)
-  expect((await mira.chip()).text).toBe('Saved')
+  await stage.agree(page, quill, ink)
+  expect((await quill.chip()).text).toBe('Saved')
 })
 
 test('a browser that is told that it is offline says so, and keeps what is written', async ({ stage }) => {
   const page = await stage.write('Here:')
-  const [mira, jonas] = await stage.two(page)
-  await mira.goesToEnd()
-  await mira.page.setOfflineMode(true)
-  await write(mira, 'm', 5)
-  expect((await mira.status('offline')).text).toMatch(
+  const [quill, ink] = await stage.two(page)
+  await quill.goesToEnd()
+  await quill.page.setOfflineMode(true)
+  await write(quill, 'm', 5)
+  expect((await quill.status('offline')).text).toMatch(
     /^Offline — \d+ edits? kept in this tab until you are back$/,
   )
-  await mira.page.setOfflineMode(false)
-  expect(countTokens(textOf(await stage.agree(page, mira, jonas)))).toEqual({ m: 5 })
+  await quill.page.setOfflineMode(false)
+  expect(countTokens(textOf(await stage.agree(page, quill, ink)))).toEqual({ m: 5 })
 })
 
 test('where the line swallows everything the edits are said to wait, and arrive when it is open again', async ({
   stage,
 }) => {
-  const [page, mira, jonas, one] = await twoLines(stage)
+  const [page, quill, ink, one] = await twoLines(stage)
   one.stall()
-  await write(mira, 'm', 4)
-  expect((await mira.status('waiting')).text).toMatch(/^\d+ edits waiting$/)
-  await write(jonas, 'j', 4)
+  await write(quill, 'm', 4)
+  expect((await quill.status('waiting')).text).toMatch(/^\d+ edits waiting$/)
+  await write(ink, 'j', 4)
   one.mend()
-  const text = textOf(await stage.agree(page, mira, jonas))
-  expect(text).toBe('Mira: m0 m1 m2 m3 and Jonas: j0 j1 j2 j3\n')
+  const text = textOf(await stage.agree(page, quill, ink))
+  expect(text).toBe('Quill: m0 m1 m2 m3 and Ink: j0 j1 j2 j3\n')
 })
 
 test('the server is killed and started again while both type', async ({ stage }) => {
-  const page = await stage.write('Mira: and Jonas:')
-  const [mira, jonas] = await stage.two(page)
-  await mira.caret('after', 'Mira:')
-  await jonas.goesToEnd()
+  const page = await stage.write('Quill: and Ink:')
+  const [quill, ink] = await stage.two(page)
+  await quill.caret('after', 'Quill:')
+  await ink.goesToEnd()
   await Promise.all([
-    write(mira, 'm', 60, {
+    write(quill, 'm', 60, {
       10: () => stage.server.kill(),
       12: async () => {
-        expect((await mira.status('reconnecting', 'offline')).text).toMatch(/kept in this tab/)
+        expect((await quill.status('reconnecting', 'offline')).text).toMatch(/kept in this tab/)
       },
       20: () => stage.server.begin(),
       // Between an edit and its answer, as far as that can be hit.
@@ -130,10 +130,10 @@ test('the server is killed and started again while both type', async ({ stage })
         await stage.server.begin()
       },
     }),
-    write(jonas, 'j', 60),
+    write(ink, 'j', 60),
   ])
 
-  const text = textOf(await stage.agree(page, mira, jonas))
+  const text = textOf(await stage.agree(page, quill, ink))
   expect(countTokens(text)).toEqual({ m: 60, j: 60 })
   const numbers = new Map<string, number[]>()
   for (const { client, n } of await stage.program.changes(page.id)) {
@@ -151,10 +151,10 @@ test('a page that was open all night gets exactly what it missed, and keeps what
   const WRITERS = 4
   const page = await stage.write('Evening.')
   const line = await stage.wire()
-  const mira = await stage.person('Mira')
-  await mira.opens(stage.at(page, line))
-  await mira.goesToEnd()
-  await mira.page.evaluate(() => {
+  const quill = await stage.person('Quill')
+  await quill.opens(stage.at(page, line))
+  await quill.goesToEnd()
+  await quill.page.evaluate(() => {
     document.documentElement.dataset.since = 'the evening'
   })
 
@@ -167,17 +167,17 @@ test('a page that was open all night gets exactly what it missed, and keeps what
   await Promise.all([...'abcd'].map(writer))
   const { seq: head } = await stage.program.page(page.id)
   expect(head - page.seq).toBe(CHANGES)
-  await mira.types(' Still awake.')
+  await quill.types(' Still awake.')
 
   // In the morning the connections turn out to be dead.
   line.listening = true
   line.cut()
   line.mend()
-  await mira.sees('a499')
-  const text = textOf(await stage.agree(page, mira))
+  await quill.sees('a499')
+  const text = textOf(await stage.agree(page, quill))
   expect(text).toMatch(/ Evening\. Still awake\.\n$/)
   expect(countTokens(text)).toEqual({ a: 500, b: 500, c: 500, d: 500 })
-  expect(await mira.page.evaluate(() => document.documentElement.dataset.since)).toBe('the evening')
+  expect(await quill.page.evaluate(() => document.documentElement.dataset.since)).toBe('the evening')
   await until('her own edit came over the line', () => (seqsIn(line.heard).at(-1)! > head ? true : undefined))
   const missed = seqsIn(line.heard).filter(seq => seq <= head)
   expect(missed).toEqual(Array.from({ length: CHANGES }, (_, i) => page.seq + 1 + i))

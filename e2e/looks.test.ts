@@ -45,33 +45,33 @@ const SCREENS: Record<string, (stage: Stage, who: Person) => Promise<void>> = {
 
 describe.each(Object.entries(SCREENS))('%s', (_, shows) => {
   test('every control has a name, and there is nothing that only some can see', async ({ stage }) => {
-    const mira = await stage.person('Mira')
-    await shows(stage, mira)
-    const tree = await mira.page.accessibility.snapshot({ interestingOnly: true })
+    const quill = await stage.person('Quill')
+    await shows(stage, quill)
+    const tree = await quill.page.accessibility.snapshot({ interestingOnly: true })
     const nameless = flat(tree!).filter(
       ({ role, name }) => /button|link|textbox|searchbox|checkbox|menuitem|image/.test(role) && !name?.trim(),
     )
     // A check item's box is named by the text beside it, which is no label.
     expect(nameless.filter(({ role }) => role !== 'checkbox')).toEqual([])
-    expect(await mira.page.evaluate(wrongs)).toEqual([])
+    expect(await quill.page.evaluate(wrongs)).toEqual([])
   })
 
   test('every control is reached with the keyboard, and shows that it is', async ({ stage }) => {
-    const mira = await stage.person('Mira')
-    await shows(stage, mira)
-    await mira.page.evaluate(() => {
+    const quill = await stage.person('Quill')
+    await shows(stage, quill)
+    await quill.page.evaluate(() => {
       if (document.activeElement instanceof HTMLElement) document.activeElement.blur()
     })
-    const want = await mira.page.evaluate(reachable)
+    const want = await quill.page.evaluate(reachable)
     const reached = new Set<string>()
     const unseen: string[] = []
     for (let i = 0; i < want.length + 8; i++) {
       // In the text Tab indents; Escape before it leads on.
-      if (await mira.page.evaluate(() => document.activeElement?.matches('.h-surface') ?? false)) {
-        await mira.presses('Escape')
+      if (await quill.page.evaluate(() => document.activeElement?.matches('.h-surface') ?? false)) {
+        await quill.presses('Escape')
       }
-      await mira.presses('Tab')
-      const { name, visible } = await mira.page.evaluate(focused)
+      await quill.presses('Tab')
+      const { name, visible } = await quill.page.evaluate(focused)
       reached.add(name)
       if (!visible) unseen.push(name)
     }
@@ -83,25 +83,27 @@ describe.each(Object.entries(SCREENS))('%s', (_, shows) => {
   })
 
   test('text stands out from its ground, in the light and in the dark', async ({ stage }) => {
-    const mira = await stage.person('Mira')
-    await shows(stage, mira)
+    const quill = await stage.person('Quill')
+    await shows(stage, quill)
     const grounds: string[] = []
     for (const value of ['light', 'dark']) {
-      await mira.page.emulateMediaFeatures([
+      await quill.page.emulateMediaFeatures([
         { name: 'prefers-color-scheme', value },
         { name: 'prefers-reduced-motion', value: 'reduce' },
       ])
-      await untilEqual(`faint text in the ${value}`, [], () => mira.page.evaluate(faint))
-      grounds.push(await mira.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor))
+      await untilEqual(`faint text in the ${value}`, [], () => quill.page.evaluate(faint))
+      grounds.push(
+        await quill.page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor),
+      )
     }
     expect(grounds[0], 'the dark is another').not.toBe(grounds[1])
   })
 
   test('nothing is wider than a phone', async ({ stage }) => {
-    const mira = await stage.person('Mira')
-    await mira.page.setViewport(PHONE)
-    await shows(stage, mira)
-    const [width, wide] = await mira.page.evaluate(() => [
+    const quill = await stage.person('Quill')
+    await quill.page.setViewport(PHONE)
+    await shows(stage, quill)
+    const [width, wide] = await quill.page.evaluate(() => [
       document.documentElement.scrollWidth,
       Array.from(document.querySelectorAll('body *'))
         .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
@@ -115,56 +117,56 @@ describe.each(Object.entries(SCREENS))('%s', (_, shows) => {
 
 test('on a phone the toolbar is at hand, and formats what is selected', async ({ stage }) => {
   const page = await stage.write('Some word.')
-  const mira = await stage.person('Mira')
-  await mira.page.setViewport(PHONE)
-  await mira.opens(stage.at(page))
-  await mira.selects('word')
-  const small = await mira.page.$$eval('[role=toolbar] button', all =>
+  const quill = await stage.person('Quill')
+  await quill.page.setViewport(PHONE)
+  await quill.opens(stage.at(page))
+  await quill.selects('word')
+  const small = await quill.page.$$eval('[role=toolbar] button', all =>
     all
       .map(button => button.getBoundingClientRect())
       .filter(({ width, height }) => width < 24 || height < 24),
   )
   expect(small, 'controls that are too small for a finger').toEqual([])
-  await mira.page.tap('::-p-aria([name="Bold"])')
+  await quill.page.tap('::-p-aria([name="Bold"])')
   const want = [
     { insert: 'Some ' },
     { insert: 'word', attributes: { bold: true } },
     { insert: '.' },
     { insert: '\n' },
   ]
-  expect(await stage.agree(page, mira)).toEqual(want)
+  expect(await stage.agree(page, quill)).toEqual(want)
   // The last control is beyond the edge, and is scrolled to within the bar.
-  await mira.page.tap('::-p-aria([name="Clear formatting"])')
-  expect(await stage.agree(page, mira)).toEqual([{ insert: 'Some word.' }, { insert: '\n' }])
-  expect(await mira.page.evaluate(() => scrollX)).toBe(0)
+  await quill.page.tap('::-p-aria([name="Clear formatting"])')
+  expect(await stage.agree(page, quill)).toEqual([{ insert: 'Some word.' }, { insert: '\n' }])
+  expect(await quill.page.evaluate(() => scrollX)).toBe(0)
 })
 
 test('the toolbar is one stop for Tab, with arrows within, and menus and dialogs give the focus back', async ({
   stage,
 }) => {
   const page = await stage.write('Text.')
-  const mira = await stage.person('Mira')
-  await mira.opens(stage.at(page))
+  const quill = await stage.person('Quill')
+  await quill.opens(stage.at(page))
   const focus = () =>
-    mira.page.evaluate(
+    quill.page.evaluate(
       () => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.tagName,
     )
-  await mira.goesToEnd()
-  await mira.presses('Alt-F10')
+  await quill.goesToEnd()
+  await quill.presses('Alt-F10')
   await untilEqual('the focus', 'Undo', focus)
-  await mira.presses('End')
+  await quill.presses('End')
   expect(await focus()).toBe('Clear formatting')
-  await mira.presses('Home', 'ArrowRight', 'ArrowRight')
+  await quill.presses('Home', 'ArrowRight', 'ArrowRight')
   expect(await focus()).toBe('Paragraph style: Text')
-  await mira.presses('ArrowDown')
-  await mira.page.waitForSelector('[role=menu]')
-  await mira.presses('Escape')
+  await quill.presses('ArrowDown')
+  await quill.page.waitForSelector('[role=menu]')
+  await quill.presses('Escape')
   await untilEqual('the focus after a menu', 'Paragraph style: Text', focus)
 
-  await mira.goesToEnd()
-  await mira.presses('Mod-/')
-  await mira.reads('Keyboard shortcuts')
-  await mira.presses('Escape')
+  await quill.goesToEnd()
+  await quill.presses('Mod-/')
+  await quill.reads('Keyboard shortcuts')
+  await quill.presses('Escape')
   await untilEqual('the focus after a dialog', 'Text of the page', focus)
 })
 

@@ -43,25 +43,25 @@ test.skipIf(process.env.HALLEY_SHOT !== '1').for(LOOKS)(
   'a picture of two people at work: $file',
   async ({ file, scheme, width, height }, { stage }) => {
     const page = await stage.program.create({ title: 'Open night at the observatory', delta: PAGE })
-    const mira = await stage.person('Mira')
-    await mira.page.setViewport({ width, height, deviceScaleFactor: 2, isMobile: width < 500 })
-    await mira.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
-    const jonas = await stage.person('Jonas')
-    await Promise.all([mira.opens(stage.at(page)), jonas.opens(stage.at(page))])
-    await mira.selects('a clear sky')
-    await jonas.caret('after', 'Cocoa')
-    await jonas.types(' and something to ')
-    await mira.sees('something to')
-    await mira.status('saved')
-    await settled(mira)
+    const quill = await stage.person('Quill')
+    await quill.page.setViewport({ width, height, deviceScaleFactor: 2, isMobile: width < 500 })
+    await quill.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+    const ink = await stage.person('Ink')
+    await Promise.all([quill.opens(stage.at(page)), ink.opens(stage.at(page))])
+    await quill.selects('a clear sky')
+    await ink.caret('after', 'Cocoa')
+    await ink.types(' and something to ')
+    await quill.sees('something to')
+    await quill.status('saved')
+    await settled(quill)
     const path = join(SHOTS, `${file}.png`) as `${string}.png`
-    await mira.page.mouse.move(0, height - 1)
-    await jonas.types('sit on')
-    await mira.sees('sit on')
+    await quill.page.mouse.move(0, height - 1)
+    await ink.types('sit on')
+    await quill.sees('sit on')
     await until('the name is at the cursor', async () =>
-      (await mira.page.$('.h-cursor:not(.h-cursor-quiet)')) ? true : undefined,
+      (await quill.page.$('.h-cursor:not(.h-cursor-quiet)')) ? true : undefined,
     )
-    await mira.page.screenshot({ path, optimizeForSpeed: false })
+    await quill.page.screenshot({ path, optimizeForSpeed: false })
     expect(statSync(path).size).toBeLessThan(MAX_BYTES)
   },
 )

@@ -6,40 +6,40 @@ import { test } from './src/stage'
 
 describe.each<BrowserName>(['chromium', 'firefox'])('%s', browser => {
   test('two people sign in, make a page, write, format, and see each other live', async ({ stage }) => {
-    const mira = await stage.stranger('Mira', browser)
-    await mira.page.goto(stage.server.url)
-    await mira.reads('What should others call you?')
-    await mira.page.waitForSelector('#name:focus')
-    await mira.types('Mira')
-    await mira.presses('Enter')
-    await mira.reads('No pages yet')
-    await mira.clicks('New page')
-    await mira.ready()
-    await mira.types('Plans')
-    await mira.presses('Enter')
-    await mira.types('We will ')
-    await mira.presses('Mod-b')
-    await mira.types('write')
-    await mira.presses('Mod-b')
-    await mira.types('.')
+    const quill = await stage.stranger('Quill', browser)
+    await quill.page.goto(stage.server.url)
+    await quill.reads('What should others call you?')
+    await quill.page.waitForSelector('#name:focus')
+    await quill.types('Quill')
+    await quill.presses('Enter')
+    await quill.reads('No pages yet')
+    await quill.clicks('New page')
+    await quill.ready()
+    await quill.types('Plans')
+    await quill.presses('Enter')
+    await quill.types('We will ')
+    await quill.presses('Mod-b')
+    await quill.types('write')
+    await quill.presses('Mod-b')
+    await quill.types('.')
 
-    const jonas = await stage.person('Jonas', browser)
-    await jonas.opens(mira.page.url())
-    await jonas.sees('We will write.')
-    await jonas.goesToEnd()
-    await jonas.presses('Enter')
-    await jonas.types('- together')
-    await mira.sees('together')
-    await mira.selects('will')
-    await mira.clicks('Italic')
+    const ink = await stage.person('Ink', browser)
+    await ink.opens(quill.page.url())
+    await ink.sees('We will write.')
+    await ink.goesToEnd()
+    await ink.presses('Enter')
+    await ink.types('- together')
+    await quill.sees('together')
+    await quill.selects('will')
+    await quill.clicks('Italic')
     await until('each sees the cursor of the other', async () => {
-      const seen = [await mira.cursors(), await jonas.cursors()]
-      return `${seen}` === 'Jonas,Mira' || undefined
+      const seen = [await quill.cursors(), await ink.cursors()]
+      return `${seen}` === 'Ink,Quill' || undefined
     })
 
-    const page = await stage.program.page(new URL(mira.page.url()).pathname.split('/').pop()!)
+    const page = await stage.program.page(new URL(quill.page.url()).pathname.split('/').pop()!)
     expect(page.title).toBe('Plans')
-    expect(await stage.agree(page, mira, jonas)).toEqual([
+    expect(await stage.agree(page, quill, ink)).toEqual([
       { insert: 'We ' },
       { insert: 'will', attributes: { italic: true } },
       { insert: ' ' },
@@ -51,11 +51,11 @@ describe.each<BrowserName>(['chromium', 'firefox'])('%s', browser => {
     ])
 
     await stage.server.kill()
-    await mira.status('reconnecting', 'offline')
-    await mira.goesToEnd()
-    await mira.types(' again')
+    await quill.status('reconnecting', 'offline')
+    await quill.goesToEnd()
+    await quill.types(' again')
     await stage.server.begin()
-    await jonas.sees('together again')
-    await stage.agree(page, mira, jonas)
+    await ink.sees('together again')
+    await stage.agree(page, quill, ink)
   })
 })

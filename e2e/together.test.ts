@@ -10,50 +10,67 @@ test('two people type into the same paragraph at once and end equal, in both bro
   stage,
 }) => {
   const page = await stage.write('Between the two of us stands this.')
-  const [mira, jonas] = await stage.two(page)
-  await mira.caret('after', 'Between')
-  await jonas.caret('after', 'this')
+  const [quill, ink] = await stage.two(page)
+  await quill.caret('after', 'Between')
+  await ink.caret('after', 'this')
 
-  const write = async (who: typeof mira, mark: string, format: string) => {
+  const write = async (who: typeof quill, mark: string, format: string) => {
     for (const [i, token] of tokens(mark, 20).entries()) {
       if (i % 5 === 0) await who.presses(format)
       await who.types(` ${token}`)
     }
   }
-  await Promise.all([write(mira, 'm', 'Mod-b'), write(jonas, 'j', 'Mod-i')])
+  await Promise.all([write(quill, 'm', 'Mod-b'), write(ink, 'j', 'Mod-i')])
 
-  const stored = await stage.agree(page, mira, jonas)
+  const stored = await stage.agree(page, quill, ink)
   expect(countTokens(textOf(stored))).toEqual({ m: 20, j: 20 })
   expect(textOf(stored)).toMatch(/^Between m0 .* m19 the two of us stands this j0 .* j19\.\n$/)
   expect(stored.some(op => op.attributes?.bold && `${op.insert}`.includes('m3'))).toBe(true)
   expect(stored.some(op => op.attributes?.italic && `${op.insert}`.includes('j3'))).toBe(true)
   expect(stored.some(op => !op.attributes && `${op.insert}`.includes('m7'))).toBe(true)
-  expect((await mira.chip()).text).toBe('Saved')
+  expect((await quill.chip()).text).toBe('Saved')
 })
 
 test('two people type at the very same place and end equal', async ({ stage }) => {
   const page = await stage.write('')
-  const [mira, jonas] = await stage.two(page)
-  await mira.goesToStart()
-  await jonas.goesToStart()
-  await Promise.all([mira.types('aaaaaaaaaaaaaaaaaaaa'), jonas.types('bbbbbbbbbbbbbbbbbbbb')])
+  const [quill, ink] = await stage.two(page)
+  await quill.goesToStart()
+  await ink.goesToStart()
+  await Promise.all([quill.types('aaaaaaaaaaaaaaaaaaaa'), ink.types('bbbbbbbbbbbbbbbbbbbb')])
 
-  const text = textOf(await stage.agree(page, mira, jonas))
+  const text = textOf(await stage.agree(page, quill, ink))
   expect([...text].sort().join('').trim()).toBe('a'.repeat(20) + 'b'.repeat(20))
+})
+
+test('a format that was turned on for what comes next stays on while the other writes', async ({ stage }) => {
+  const page = await stage.write('Mira: and Jonas:')
+  const [mira, jonas] = await stage.two(page)
+  await mira.caret('after', 'Mira:')
+  await mira.presses('Mod-b')
+  await jonas.goesToEnd()
+  await jonas.types(' hello')
+  await mira.sees('hello')
+  await mira.types(' loud')
+  expect(await stage.agree(page, mira, jonas)).toEqual([
+    { insert: 'Mira:' },
+    { insert: ' loud', attributes: { bold: true } },
+    { insert: ' and Jonas: hello' },
+    { insert: '\n' },
+  ])
 })
 
 test('each sees where the other is, by name, and who is here', async ({ stage }) => {
   const page = await stage.write('First line\nSecond line')
-  const [mira, jonas] = await stage.two(page)
-  await mira.caret('after', 'First')
-  await jonas.selects('Second')
+  const [quill, ink] = await stage.two(page)
+  await quill.caret('after', 'First')
+  await ink.selects('Second')
 
   await until('each sees the cursor of the other', async () => {
-    const seen = [await mira.cursors(), await jonas.cursors()]
-    return `${seen}` === 'Jonas,Mira' ? true : undefined
+    const seen = [await quill.cursors(), await ink.cursors()]
+    return `${seen}` === 'Ink,Quill' ? true : undefined
   })
-  await mira.page.waitForSelector('.h-selection > *')
-  const [selection, word] = await mira.page.evaluate(() => {
+  await quill.page.waitForSelector('.h-selection > *')
+  const [selection, word] = await quill.page.evaluate(() => {
     const range = document.createRange()
     range.setStart(document.querySelectorAll('.h-surface p')[1]!.firstChild!, 0)
     range.setEnd(range.startContainer, 'Second'.length)
@@ -64,13 +81,13 @@ test('each sees where the other is, by name, and who is here', async ({ stage })
   })
   expect(selection, 'where the selection is drawn').toEqual(word)
 
-  await mira.clicks('2 people here')
-  await mira.reads('Mira (you)')
-  await mira.reads('Jonas')
+  await quill.clicks('2 people here')
+  await quill.reads('Quill (you)')
+  await quill.reads('Ink')
 
-  await jonas.page.close()
+  await ink.page.close()
   await until('the cursor goes with its person', async () =>
-    (await mira.cursors()).length === 0 ? true : undefined,
+    (await quill.cursors()).length === 0 ? true : undefined,
   )
 })
 
@@ -78,38 +95,38 @@ test('undo and redo are of one’s own edits only, with the other’s before, wi
   stage,
 }) => {
   const page = await stage.write('middle')
-  const [mira, jonas] = await stage.two(page)
-  await mira.caret('before', 'middle')
-  await mira.types('Mira. ')
-  await jonas.sees('Mira. middle')
-  await mira.selects('middle')
-  await mira.presses('Mod-b')
-  await jonas.page.waitForSelector('.h-surface strong')
-  await jonas.caret('after', 'midd')
-  await jonas.types('XX')
-  await jonas.goesToEnd()
-  await jonas.presses('Mod-b')
-  await jonas.types(' after')
-  await jonas.goesToStart()
-  await jonas.types('Before. ')
+  const [quill, ink] = await stage.two(page)
+  await quill.caret('before', 'middle')
+  await quill.types('Quill. ')
+  await ink.sees('Quill. middle')
+  await quill.selects('middle')
+  await quill.presses('Mod-b')
+  await ink.page.waitForSelector('.h-surface strong')
+  await ink.caret('after', 'midd')
+  await ink.types('XX')
+  await ink.goesToEnd()
+  await ink.presses('Mod-b')
+  await ink.types(' after')
+  await ink.goesToStart()
+  await ink.types('Before. ')
 
   const bold = { bold: true }
   const is = async (...want: Op[]) =>
-    expect(await stage.agree(page, mira, jonas)).toEqual([...want, { insert: '\n' }])
-  await is({ insert: 'Before. Mira. ' }, { insert: 'middXXle', attributes: bold }, { insert: ' after' })
-  await mira.presses('Mod-z')
+    expect(await stage.agree(page, quill, ink)).toEqual([...want, { insert: '\n' }])
+  await is({ insert: 'Before. Quill. ' }, { insert: 'middXXle', attributes: bold }, { insert: ' after' })
+  await quill.presses('Mod-z')
   // Her undo takes her bold off her words; what he wrote within them is not hers to change.
-  await is({ insert: 'Before. Mira. midd' }, { insert: 'XX', attributes: bold }, { insert: 'le after' })
-  await mira.presses('Mod-z')
+  await is({ insert: 'Before. Quill. midd' }, { insert: 'XX', attributes: bold }, { insert: 'le after' })
+  await quill.presses('Mod-z')
   await is({ insert: 'Before. midd' }, { insert: 'XX', attributes: bold }, { insert: 'le after' })
-  await mira.presses('Mod-z')
+  await quill.presses('Mod-z')
   await is({ insert: 'Before. midd' }, { insert: 'XX', attributes: bold }, { insert: 'le after' })
-  await mira.presses('Mod-Shift-z')
-  await is({ insert: 'Before. Mira. midd' }, { insert: 'XX', attributes: bold }, { insert: 'le after' })
-  await mira.presses('Mod-y')
-  await is({ insert: 'Before. Mira. ' }, { insert: 'middXXle', attributes: bold }, { insert: ' after' })
-  await jonas.presses('Mod-z', 'Mod-z')
-  await is({ insert: 'Mira. ' }, { insert: 'middXXle', attributes: bold })
-  await jonas.presses('Mod-z')
-  await is({ insert: 'Mira. ' }, { insert: 'middle', attributes: bold })
+  await quill.presses('Mod-Shift-z')
+  await is({ insert: 'Before. Quill. midd' }, { insert: 'XX', attributes: bold }, { insert: 'le after' })
+  await quill.presses('Mod-y')
+  await is({ insert: 'Before. Quill. ' }, { insert: 'middXXle', attributes: bold }, { insert: ' after' })
+  await ink.presses('Mod-z', 'Mod-z')
+  await is({ insert: 'Quill. ' }, { insert: 'middXXle', attributes: bold })
+  await ink.presses('Mod-z')
+  await is({ insert: 'Quill. ' }, { insert: 'middle', attributes: bold })
 })

@@ -70,10 +70,10 @@ export class Stage {
   }
 
   /** Two people with the same page open, ready to write; each over a line of their own where told. */
-  async two(page: PageObject, over: { mira?: Wire; jonas?: Wire } = {}): Promise<[Person, Person]> {
-    const [mira, jonas] = await Promise.all([this.person('Mira'), this.person('Jonas')])
-    await Promise.all([mira.opens(this.at(page, over.mira)), jonas.opens(this.at(page, over.jonas))])
-    return [mira, jonas]
+  async two(page: PageObject, over: { quill?: Wire; ink?: Wire } = {}): Promise<[Person, Person]> {
+    const [quill, ink] = await Promise.all([this.person('Quill'), this.person('Ink')])
+    await Promise.all([quill.opens(this.at(page, over.quill)), ink.opens(this.at(page, over.ink))])
+    return [quill, ink]
   }
 
   /** A line to the server that can be made bad. */

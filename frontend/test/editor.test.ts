@@ -96,6 +96,19 @@ describe('an editor on a page', () => {
     expect(write(server.content)).toBe('mi THEIRS ne')
   })
 
+  it('keeps what was switched on for the next letter while others write', async () => {
+    const { editors, exchange, server } = await open('ab')
+    caret(editors[0]!, 1)
+    editors[0]!.run({ name: 'bold' })
+    caret(editors[1]!, 2)
+    type(editors[1]!, ' theirs')
+    await exchange()
+    expect(editors[0]!.formats().bold).toBe(true)
+    type(editors[0]!, 'X')
+    await exchange()
+    expect(server.content[1]).toEqual({ insert: 'X', attributes: { bold: true } })
+  })
+
   it('makes what the shortcuts stand for, and Backspace takes it back', async () => {
     const { editors, exchange, server } = await open('')
     type(editors[0]!, '# Title')
