@@ -203,7 +203,6 @@ func (ps *Pages) rowData(l listed) ([]byte, error) {
 type Follow struct {
 	Pages   []PageID
 	Clients []string // open editors that the line serves
-	List    bool     // the list of pages too
 }
 
 // Refused says why a page is not on a line.

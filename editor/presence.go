@@ -77,7 +77,6 @@ type guest struct {
 	lost    bool // its last line ended, and it has not been heard of since
 	here    Here
 	told    presentClient // as readers know it; zero: they do not
-	moved   time.Time     // last post
 	until   time.Time     // without a line: when it is gone
 	limit   *rate.Limiter
 }
@@ -140,7 +139,7 @@ func (pr *presence) post(id PageID, who Principal, h Here) error {
 	if !g.limit.AllowN(now, 1) {
 		return &TooManyError{time.Second / presencePerSecond}
 	}
-	g.present, g.lost, g.here, g.moved = true, false, h, now
+	g.present, g.lost, g.here = true, false, h
 	g.until = now.Add(postGrace)
 	pr.tell(id, r, h.Client)
 	return nil

@@ -75,11 +75,7 @@ func (s *Server) submitEdit(c *gin.Context) {
 		s.fail(c, err) // before a large body is read for somebody who may not even see the page
 		return
 	}
-	if err := requireJSON(c); err != nil {
-		s.fail(c, err)
-		return
-	}
-	body, err := readBody(c, maxEditBytes)
+	body, err := readJSON(c, maxEditBytes)
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -52,12 +52,17 @@ func requireJSON(c *gin.Context) error {
 	return nil
 }
 
+// readJSON reads a body of at most limit bytes that says it is JSON.
+func readJSON(c *gin.Context, limit int64) ([]byte, error) {
+	if err := requireJSON(c); err != nil {
+		return nil, err
+	}
+	return readBody(c, limit)
+}
+
 // decodeJSON reads a JSON body of at most limit bytes into in.
 func decodeJSON(c *gin.Context, limit int64, in any) error {
-	if err := requireJSON(c); err != nil {
-		return err
-	}
-	body, err := readBody(c, limit)
+	body, err := readJSON(c, limit)
 	if err != nil {
 		return err
 	}

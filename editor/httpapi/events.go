@@ -43,7 +43,7 @@ func (s *Server) events(c *gin.Context) {
 		return
 	}
 	ctx, p := c.Request.Context(), principal(c)
-	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients, List: in.list})
+	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -45,11 +45,7 @@ func (s *Server) createPage(c *gin.Context) {
 	if !s.paced(c, makesPerSession, principal(c).ID) {
 		return
 	}
-	if err := requireJSON(c); err != nil {
-		s.fail(c, err)
-		return
-	}
-	body, err := readBody(c, maxEditBytes)
+	body, err := readJSON(c, maxEditBytes)
 	if err != nil {
 		s.fail(c, err)
 		return
