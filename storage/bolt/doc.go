@@ -31,6 +31,8 @@
 //	             page 0x02 seq         its parts, size and checksum: without
 //	                                   this row the parts are none
 //
+//	blocks  and  blobs                 cold changes, folded; and what is known of blobs
+//
 // A page's rows lie together in this order so that its newest changes, its head
 // and its clients share a leaf, most often, and an edit dirties one leaf of the
 // file instead of four. What is cold (blocks, checkpoints) belongs elsewhere.

@@ -24,7 +24,7 @@ const (
 	FileName = "halley.db"
 	// Format is the newest version of the file's format that this package
 	// knows, and the one that it writes.
-	Format = 2
+	Format = 3
 
 	magic = "halley store"
 )

@@ -15,6 +15,8 @@ var (
 	bucketExpiry  = []byte("expiry")
 
 	bucketCheckpoints = []byte("checkpoints") // since format 2
+	bucketBlocks      = []byte("blocks")      // since format 3
+	bucketBlobs       = []byte("blobs")       // since format 3
 )
 
 // bucketsOf are what a store of a format has.
@@ -22,6 +24,9 @@ func bucketsOf(format int) [][]byte {
 	buckets := [][]byte{bucketMeta, bucketPages, bucketRecords, bucketExpiry}
 	if format >= 2 {
 		buckets = append(buckets, bucketCheckpoints)
+	}
+	if format >= 3 {
+		buckets = append(buckets, bucketBlocks, bucketBlobs)
 	}
 	return buckets
 }

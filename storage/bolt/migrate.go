@@ -11,6 +11,7 @@ import (
 // one transaction with the new number, so a crash leaves one or the other.
 var migrations = map[int]func(*bbolt.Tx) error{
 	1: addCheckpoints,
+	2: addBlocksAndBlobs,
 }
 
 // migrate brings a store of an older format to the newest.
@@ -33,5 +34,15 @@ func migrate(db *bbolt.DB, path string, format int) error {
 // any is whole; they come as pages are used.
 func addCheckpoints(tx *bbolt.Tx) error {
 	_, err := tx.CreateBucket(bucketCheckpoints)
+	return err
+}
+
+// addBlocksAndBlobs: format 3 folds cold changes into blocks, and knows blobs.
+// Every change of a store without blocks is a row, as it may be at any time.
+func addBlocksAndBlobs(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucket(bucketBlocks); err != nil {
+		return err
+	}
+	_, err := tx.CreateBucket(bucketBlobs)
 	return err
 }

@@ -13,7 +13,8 @@ import (
 
 // olderStore puts the store that a version with an older format wrote into a
 // folder. Each of them has the pages "first" and "second" with 300 changes of
-// one client, three records and one that has expired.
+// one client, three records and one that has expired; from format 2 on, the
+// first has a checkpoint at seq 200.
 func olderStore(t *testing.T, format int) (dir string) {
 	t.Helper()
 	packed, err := os.Open(fmt.Sprintf("testdata/format-%d.db.gz", format))
@@ -37,7 +38,7 @@ func olderStore(t *testing.T, format int) (dir string) {
 }
 
 func TestOlderStores(t *testing.T) {
-	epochs := map[int]string{1: "RvZQYja6Mq_cmcbaJob8sQ"}
+	epochs := map[int]string{1: "RvZQYja6Mq_cmcbaJob8sQ", 2: "aYGEDWsaBwTBFxcyKfg2Pg"}
 	for format := 1; format < Format; format++ {
 		t.Run(fmt.Sprintf("format %d", format), func(t *testing.T) {
 			t.Parallel()
@@ -48,6 +49,9 @@ func TestOlderStores(t *testing.T) {
 					t.Errorf("Epoch() = %q, want %q", s.Epoch(), epochs[format])
 				}
 				wantOlderContents(t, s)
+				if c, err := s.Checkpoint(t.Context(), "first", 300); format >= 2 && (err != nil || c.Seq != 200) {
+					t.Errorf("Checkpoint(first, 300) is at %d, %v, want 200", c.Seq, err)
+				}
 				s.Close()
 			}
 			s := openStore(t, dir, Config{})

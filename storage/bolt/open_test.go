@@ -48,7 +48,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"one that is cut off", func(dir string) error { return os.Truncate(stored(dir), 3*4096) }, isNoStore},
 		{"a newer format", func(dir string) error {
 			return edit(dir, func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("7")) })
-		}, says("was written by a newer Halley (format 7; this one knows up to 2)")},
+		}, says("was written by a newer Halley (format 7; this one knows up to 3)")},
 		{"a file in the folder's place", func(dir string) error {
 			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600))
 		}, says("is a file, not a folder")},

@@ -16,7 +16,7 @@ const pagesFill = 0.9
 // tables are the buckets in one transaction. The first write that fails sticks
 // in err, and the transaction must not be committed.
 type tables struct {
-	meta, pages, records, expiry, checkpoints *bbolt.Bucket
+	meta, pages, records, expiry, checkpoints, blocks, blobs *bbolt.Bucket
 
 	doubt *doubt // of reads; a read of what is in doubt is refused
 	err   error
@@ -30,6 +30,8 @@ func tablesOf(tx *bbolt.Tx) *tables {
 		expiry:  tx.Bucket(bucketExpiry),
 
 		checkpoints: tx.Bucket(bucketCheckpoints),
+		blocks:      tx.Bucket(bucketBlocks),
+		blobs:       tx.Bucket(bucketBlobs),
 	}
 	t.pages.FillPercent = pagesFill
 	return t
