@@ -26,6 +26,7 @@ var knows = map[string][]string{
 	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
 	"halley/editor/account": {"halley/editor", "halley/storage"},
 	"halley/editor/client":  {"halley/ot"},
+	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
 	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
 	"halley/editor/metrics": {"halley/editor", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
@@ -38,7 +39,7 @@ var knows = map[string][]string{
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
-		"halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
+		"halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
 		"github.com/schollz/progressbar", "golang.org/x/term",
 	},
 }
