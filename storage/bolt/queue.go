@@ -89,6 +89,12 @@ func (q *queue) add(w *write) bool {
 	return true
 }
 
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.writes) + len(q.behind)
+}
+
 func (q *queue) nudge() {
 	select {
 	case q.wake <- struct{}{}:

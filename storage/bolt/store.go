@@ -98,6 +98,9 @@ func (s *Store) Healthy() error {
 	return nil
 }
 
+// Queued is how many writes wait for the committer.
+func (s *Store) Queued() int { return s.queue.len() }
+
 // Close answers every write that was called before it, then closes the file.
 func (s *Store) Close() error {
 	s.stopSweeper()
