@@ -72,6 +72,8 @@ func (p *platter) begin(c *call) (end func()) {
 		return p.rename(map[string]*file{c.path: {blocks: map[int64][]byte{}}})
 	case c.name == "unlinkat":
 		return p.rename(map[string]*file{c.path: nil})
+	case c.name == "linkat":
+		return p.rename(map[string]*file{c.to: p.seen[c.path]})
 	}
 	return p.rename(map[string]*file{c.path: nil, c.to: p.seen[c.path]})
 }

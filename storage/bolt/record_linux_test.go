@@ -19,7 +19,7 @@ import (
 // begins at a higher one.
 type call struct {
 	name         string
-	path, to     string // of the file; of a rename, both names
+	path, to     string // of the file; of a rename or a link, both names
 	offset       int64  // of a pwrite64; the length that an ftruncate gives
 	data         []byte // of a write
 	said         bool   // the write is to the standard output
@@ -31,7 +31,7 @@ const never = math.MaxInt
 
 // recordedCalls are all that can change a file or make it durable, and what a
 // child says (write).
-const recordedCalls = "openat,write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlinkat"
+const recordedCalls = "openat,write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,linkat,unlinkat"
 
 // longestWrite is what strace keeps of one call's data; a longer one would be
 // no proof.
@@ -150,7 +150,7 @@ func (c *call) begin(line []byte) (err error) {
 		c.path, err = nameOf(args[1])
 	case "rename":
 		c.path, c.to, err = namesOf(args[0], args[1])
-	case "renameat", "renameat2":
+	case "renameat", "renameat2", "linkat":
 		c.path, c.to, err = namesOf(args[1], args[3])
 	default:
 		err = fmt.Errorf("it is a call that was not asked for")
