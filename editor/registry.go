@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"halley/ot"
@@ -79,6 +80,7 @@ type Pages struct {
 
 	catalog  *catalog
 	presence *presence
+	edits    [lagging]atomic.Uint64 // answered, by verdict
 
 	checkpoints     *checkpointer
 	stopCheckpoints context.CancelFunc
@@ -315,6 +317,9 @@ func (ps *Pages) Submit(ctx context.Context, p Principal, id PageID, e Edit) (ui
 func (ps *Pages) submit(ctx context.Context, id PageID, r *request) (uint64, error) {
 	for {
 		v, err := ps.ask(ctx, id, r)
+		if err == nil && v.kind < lagging {
+			ps.edits[v.kind].Add(1)
+		}
 		switch {
 		case errors.Is(err, errUnloaded):
 			if ps.Draining() {

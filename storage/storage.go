@@ -13,6 +13,8 @@ type Store interface {
 	Log
 	Checkpoints
 	Records
+	Blobs
+	Bus
 	Checker
 	// Epoch is the store's random id, new after every restore.
 	Epoch() string

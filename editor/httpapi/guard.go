@@ -28,6 +28,7 @@ func (s *Server) trace(c *gin.Context) {
 	c.Header("X-Request-Id", id)
 	start := time.Now()
 	c.Next()
+	s.metrics.Answered(c.Request.Method, c.FullPath(), c.Writer.Status())
 	s.logger.Debug("request", "request", id, "method", c.Request.Method, "path", c.Request.URL.Path,
 		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start))
 }
@@ -95,7 +96,8 @@ func (s *Server) onlyFromHere(c *gin.Context) {
 		return
 	}
 	switch path := c.Request.URL.Path; {
-	case path == "/healthz" || path == "/readyz":
+	case path == "/healthz" || path == "/readyz" || path == "/metrics":
+		// The first two say nothing; the last one asks by itself.
 	case strings.HasPrefix(path, "/api/"):
 		s.fail(c, &problem{status: 403, name: "forbidden", title: "Not set up for this address", detail: setUpSentence})
 	default:
@@ -128,6 +130,23 @@ func fromHere(r *http.Request) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// onlyMachine keeps what only the server's own machine may read from everybody
+// else, also where AnyHost lets them in.
+func (s *Server) onlyMachine(c *gin.Context) {
+	if isLocal(c.Request.Context()) || fromHere(c.Request) && fromLoopback(c.Request) {
+		return
+	}
+	s.fail(c, &problem{
+		status: 403, name: "forbidden", title: "Only for this machine",
+		detail: "This is answered only on the machine where Halley runs, at localhost; --metrics-listen serves it elsewhere.",
+	})
+}
+
+func fromLoopback(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
 type localKey struct{}

@@ -137,7 +137,7 @@ func TestRestoreAfterACrash(t *testing.T) {
 	mustAppend(t, s, "page", 0, changeOf("client", 1))
 	good, dir := backUp(t, s), t.TempDir()
 	left := filepath.Join(dir, restoring+"123")
-	if err := errors.Join(os.Mkdir(left, 0o700), os.WriteFile(filepath.Join(left, FileName), good[:len(good)/2], 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(left, 0o700), os.Mkdir(filepath.Join(dir, BlobFolder), 0o700), os.WriteFile(filepath.Join(left, FileName), good[:len(good)/2], 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if err := Restore(dir, bytes.NewReader(good), whole); err != nil {
