@@ -24,11 +24,11 @@ type platter struct {
 	dir   string
 	seen  map[string]*file // names, as the process sees them
 	names map[string]*file // names that are on the disk for sure
-	later []*naming        // what may or may not be yet
+	later []*renaming        // what may or may not be yet
 }
 
-// A naming changes names: each to a file, or to none.
-type naming struct {
+// A renaming changes names: each to a file, or to none.
+type renaming struct {
 	to   map[string]*file
 	done bool
 }
@@ -79,13 +79,13 @@ func (p *platter) begin(c *call) (end func()) {
 }
 
 func (p *platter) rename(to map[string]*file) (end func()) {
-	n := &naming{to: to}
+	n := &renaming{to: to}
 	p.later = append(p.later, n)
 	n.apply(p.seen)
 	return func() { n.done = true }
 }
 
-func (n *naming) apply(names map[string]*file) {
+func (n *renaming) apply(names map[string]*file) {
 	for name, f := range n.to {
 		if names[name] = f; f == nil {
 			delete(names, name)
