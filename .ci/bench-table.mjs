@@ -32,6 +32,7 @@ const rows = [
   ['  encoding/json on the same', null, () => ratio(best(`${decode}typed,_by_encoding/json`), best(`${decode}typed`)), plain(' × as long')],
   ['step of a page, 64 edits a batch', least(3e5, plain('/s')), () => best(`${step}crowd_of_64`, 'edits/s')],
   ['step of a page, each edit a batch of its own', null, () => best(`${step}alone`, 'edits/s'), plain('/s')],
+  ["an edit's way without network and disk", null, () => best('halley/editor/httpapi BenchmarkEdge'), ns],
   ['diff of one edit in 10 KB', most(2e5, ns), () => best(`${diff}one_edit_in_10_KB`)],
   ['diff of 50 edits in 100 KB', most(2e7, ns), () => best(`${diff}50_edits_in_100_KB`)],
   ['50 people type on a page as fast as acknowledged', least(2e3, plain('/s')), () => best(`${server}50_people`, 'edits/s')],

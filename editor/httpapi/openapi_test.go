@@ -696,7 +696,7 @@ func (w *witness) files(page editor.PageID) {
 	w.call("POST", "/api/import", "--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")
 }
 
-func form(t *testing.T, name, file string) (body, contentType string) {
+func form(t testing.TB, name, file string) (body, contentType string) {
 	t.Helper()
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
