@@ -114,13 +114,40 @@ func goesOn(t *testing.T, s *Store, said *promises) error {
 // the store as a power cut at any moment could have left it.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	const seed = 11
 	most, samples := 1500, 400
 	if soaking() {
 		most, samples = 15000, 20000
 	}
 	dir := filepath.Join(t.TempDir(), "data")
-	calls := record(t, "recorded", dir, most)
+	survivesCuts(t, record(t, "recorded", dir, most), dir, samples)
+}
+
+// TestPowerCutAfterFailedSyncs is the same on a disk that refuses a sync now and
+// then, and forgets what it should have written: the first and the second of a
+// transaction, and those of recovery.
+func TestPowerCutAfterFailedSyncs(t *testing.T) {
+	t.Parallel()
+	most, samples := 500, 200
+	if soaking() {
+		most, samples = 5000, 10000
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	calls := record(t, "recorded", dir, most, "-e", "inject=fdatasync,fsync:error=EIO:when=9+7")
+	failed := 0
+	for _, c := range calls {
+		if c.failed && strings.HasSuffix(c.name, "sync") {
+			failed++
+		}
+	}
+	if failed < 10 {
+		t.Errorf("%d syncs failed, want at least 10", failed)
+	}
+	survivesCuts(t, calls, dir, samples)
+}
+
+func survivesCuts(t *testing.T, calls []*call, dir string, samples int) {
+	t.Helper()
+	const seed = 11
 	r := rand.New(rand.NewPCG(seed, 0))
 	every := max(1, 2*len(calls)*len(cuts)/samples) // each call is two moments
 	tried := 0
