@@ -152,7 +152,7 @@ func TestAcksFollowSyncs(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "data")
-			acks, err := acksFollowSyncs(record(t, part, dir, most), filepath.Join(dir, FileName))
+			acks, err := acksFollowSyncs(record(t, part, dir, 0, most), filepath.Join(dir, FileName))
 			switch {
 			case honest && (err != nil || acks < most):
 				t.Errorf("after %d acknowledgements of %d: %v", acks, most, err)
