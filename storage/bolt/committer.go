@@ -120,6 +120,7 @@ func (s *Store) applyAndCommit(tx *bbolt.Tx, fn func(*tables) (changed bool)) er
 	if err := s.cfg.commit(tx); err != nil {
 		return err
 	}
+	s.watchers.tell(number, t.changed)
 	s.gate.set(number)
 	return nil
 }
