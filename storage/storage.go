@@ -15,6 +15,7 @@ type Store interface {
 	Records
 	Blobs
 	Bus
+	Checker
 	// Epoch is the store's random id, new after every restore.
 	Epoch() string
 	// Healthy says why the store takes no writes now (wrapping ErrDiskFull,

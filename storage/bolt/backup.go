@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"go.etcd.io/bbolt"
@@ -148,28 +150,30 @@ func (w *copyWriter) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// restoring is the folder, in the one that a backup is restored into, where the
-// store stands until it is known to be whole.
-const restoring = "restoring"
+// restoring begins the name of the folder, in the one that a backup is restored
+// into, where the store stands until it is known to be whole.
+const restoring = "restoring-"
 
 // Restore makes a store of a backup in dir, which must be empty or missing, with
-// an epoch of its own. check is asked whether the store holds; if not, or if
-// anything else fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
+// an epoch of its own. What an earlier one that was broken off has left there
+// goes. check is asked whether the store holds; if not, or if anything else
+// fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
 func Restore(dir string, backup io.ReadSeeker, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
-	if there, err := os.ReadDir(dir); err != nil {
-		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
-	} else if len(there) > 0 {
-		return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	if err := sweepRestoring(dir); err != nil {
+		return err
 	}
-	aside := filepath.Join(dir, restoring)
-	err := restoreAside(aside, backup, check)
+	aside, err := os.MkdirTemp(dir, restoring)
+	if err != nil {
+		return sayWhy(filepath.Join(dir, FileName), err)
+	}
+	err = restoreAside(aside, backup, check)
 	// The store's file comes last: without it there is no store yet.
 	for _, name := range []string{BlobFolder, FileName} {
 		if err == nil {
-			err = os.Rename(filepath.Join(aside, name), filepath.Join(dir, name))
+			err = moveIn(filepath.Join(aside, name), filepath.Join(dir, name))
 		}
 		if name == BlobFolder && errors.Is(err, fs.ErrNotExist) {
 			err = nil
@@ -179,6 +183,36 @@ func Restore(dir string, backup io.ReadSeeker, check func(*Store) error) error {
 		return errors.Join(err, removed)
 	}
 	return syncFolder(dir)
+}
+
+// sweepRestoring removes what a restore that was broken off has left in dir;
+// ErrNotEmpty where there is anything else.
+func sweepRestoring(dir string) error {
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
+	}
+	isAside := func(e fs.DirEntry) bool { return e.IsDir() && strings.HasPrefix(e.Name(), restoring) }
+	brokenOff := slices.ContainsFunc(there, isAside)
+	for _, e := range there {
+		if !isAside(e) && !(brokenOff && e.Name() == BlobFolder) {
+			return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+		}
+	}
+	for _, e := range there { // in order of name: the blobs before that by which they are known
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("the data folder %s cannot be written: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// moveIn renames a file to a name that nobody has taken meanwhile.
+func moveIn(from, to string) error {
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", filepath.Dir(to), ErrNotEmpty)
+	}
+	return os.Rename(from, to)
 }
 
 func restoreAside(dir string, backup io.ReadSeeker, check func(*Store) error) error {

@@ -54,6 +54,9 @@ func Open(dir string, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, FileName)
+	if err := makeFile(path, cfg); err != nil {
+		return nil, err
+	}
 	db, err := openFile(path, cfg.LockWait)
 	if err != nil {
 		return nil, err
