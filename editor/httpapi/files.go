@@ -107,7 +107,7 @@ func badForm(err error, limit int64) error {
 	if errors.As(err, &over) {
 		return fileTooLarge(limit)
 	}
-	return badRequest("The form cannot be read: %v.", err)
+	return brokenBody("The form cannot be read: %v.", err)
 }
 
 func fileTooLarge(limit int64) error { return &editor.FileTooLargeError{Limit: limit} }
