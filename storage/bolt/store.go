@@ -57,6 +57,9 @@ func Open(dir string, cfg Config) (*Store, error) {
 		compactIfItPays(dir, cfg)
 	}
 	path := filepath.Join(dir, FileName)
+	if err := makeFile(path, cfg); err != nil {
+		return nil, err
+	}
 	db, err := openFile(path, cfg.LockWait)
 	if err != nil {
 		return nil, err
