@@ -31,7 +31,7 @@ var knows = map[string][]string{
 	"halley/editor/metrics": {"halley/editor", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
 		"halley/editor", "halley/editor/account", "halley/editor/convert", "halley/editor/metrics", "halley/ot", "halley/push", "halley/storage",
-		"github.com/gin-gonic/gin", "github.com/gorilla/sessions", "golang.org/x/time",
+		"github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions", "golang.org/x/time",
 	},
 
 	"halley/frontend": {},

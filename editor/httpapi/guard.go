@@ -55,17 +55,33 @@ func (s *Server) recover(c *gin.Context) {
 const contentSecurity = "default-src 'self'; img-src 'self' https: data: blob:; style-src 'self' 'unsafe-inline'; " +
 	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+// A fixedHeader is a header of every answer. Answers share its value, which
+// nobody may change in place.
+type fixedHeader struct {
+	name  string // in canonical form
+	value []string
+}
+
+func fixedHeaders(https bool) []fixedHeader {
+	headers := []fixedHeader{
+		{"Content-Security-Policy", []string{contentSecurity}},
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"X-Frame-Options", []string{"DENY"}},
+		{"Referrer-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+		{"Permissions-Policy", []string{"camera=(), microphone=(), geolocation=()"}},
+	}
+	if https {
+		headers = append(headers, fixedHeader{"Strict-Transport-Security", []string{"max-age=31536000"}})
+	}
+	return headers
+}
+
 func (s *Server) secure(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", contentSecurity)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	if strings.HasPrefix(s.cfg.PublicURL, "https:") {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+	for _, fixed := range s.headers {
+		h[fixed.name] = fixed.value
 	}
 }
 

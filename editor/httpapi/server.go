@@ -50,6 +50,7 @@ type Server struct {
 	name     string // of this process, random
 	app      *app
 	once     *onceEach
+	headers  []fixedHeader
 	convert  chan struct{} // one place for each conversion that may run at once
 	engine   *gin.Engine
 }
@@ -74,6 +75,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
 		limits: newLimits(cfg.RateLimits, cfg.Now), once: newOnceEach(store, cfg.Now),
+		headers: fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	name := make([]byte, 6)
