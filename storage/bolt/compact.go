@@ -127,6 +127,9 @@ func (c *compaction) run(cfg Config, wanted func(space) bool) (Compacted, error)
 		return Compacted{}, err
 	}
 	defer c.from.Close()
+	if err := confirm(c.from); err != nil {
+		return Compacted{}, sayWhy(c.path, err)
+	}
 	if _, _, err := examine(c.from, c.path, cfg); err != nil {
 		return Compacted{}, err
 	}

@@ -111,7 +111,7 @@ func makeFile(path string, cfg Config) error {
 		return err
 	}
 	_, _, err = examine(db, aside, cfg)
-	if err := errors.Join(err, db.Close()); err != nil {
+	if err := errors.Join(err, confirm(db), db.Close()); err != nil {
 		return err
 	}
 	return moveInto(aside, path)
@@ -202,6 +202,28 @@ func isAt(file *os.File, path string) bool {
 	}
 	there, err := os.Stat(path)
 	return err == nil && os.SameFile(mine, there)
+}
+
+// confirm makes sure that the newest transaction in db's file is on the disk.
+// It may only have been in memory until now: its process was killed before it
+// synced, or the sync failed, after which another writes nothing. Its pages
+// are there (they are synced before the meta page is written), so it is the meta
+// pages that are written once more. Without this the next transaction could
+// overwrite pages of the one before, which a power cut would bring back.
+func confirm(db *bbolt.DB) error {
+	f, err := os.OpenFile(db.Path(), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	metas := make([]byte, 2*db.Info().PageSize)
+	_, err = f.ReadAt(metas, 0)
+	if err == nil {
+		_, err = f.WriteAt(metas, 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // guard runs fn and turns its panic into an error: bbolt panics, or faults in

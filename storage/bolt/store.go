@@ -64,6 +64,10 @@ func Open(dir string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := confirm(db); err != nil {
+		db.Close()
+		return nil, sayWhy(path, err)
+	}
 	id, newest, err := examine(db, path, cfg)
 	if err == nil {
 		err = removeCompacting(path)
