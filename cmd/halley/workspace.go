@@ -34,6 +34,7 @@ func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*worksp
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	store, err := bolt.Open(dir, bolt.Config{
 		Logger:  cfg.Logger,
+		Compact: true,
 		Observe: func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) },
 	})
 	if err != nil {

@@ -19,16 +19,20 @@ type Config struct {
 	// tries again; each further wait is twice as long, up to RetryLast. Zero
 	// means 250 ms and 5 s.
 	RetryFirst, RetryLast time.Duration
+	// Compact has Open compact a file of some size of which more than half is
+	// free, before it opens it. See [Compact].
+	Compact bool
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
 	// Observe is told by the committer of each transaction that wrote
 	// something, or failed to. It must not block. Nil: nobody is told.
 	Observe func(Commit)
 
-	now    func() time.Time      // the clock; time.Now where nil
-	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
-	health func(error)           // told by the committer of each change of health
-	open   func() error          // asked before the file is opened again; may refuse
+	now         func() time.Time      // the clock; time.Now where nil
+	commit      func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
+	health      func(error)           // told by the committer of each change of health
+	compactFrom int64                 // which files are of some size; compactFrom where 0
+	open        func() error          // asked before the file is opened again; may refuse
 }
 
 // A Commit is one transaction of the committer.
@@ -72,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.health == nil {
 		c.health = func(error) {}
+	}
+	if c.compactFrom == 0 {
+		c.compactFrom = compactFrom
 	}
 	if c.open == nil {
 		c.open = func() error { return nil }
