@@ -20,6 +20,12 @@ type counters struct {
 	published, delivered, writes, catchUps, resets, dropped, dead atomic.Uint64
 }
 
+// sent counts a batch that has been written.
+func (c *counters) sent(b *batch) {
+	c.delivered.Add(uint64(b.events))
+	c.writes.Add(1)
+}
+
 // Stats returns the counters. It is cheap; they are read one by one.
 func (h *Hub) Stats() Stats {
 	c := &h.stats

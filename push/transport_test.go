@@ -162,10 +162,12 @@ func TestPlainWriter(t *testing.T) {
 	// A ResponseWriter without deadlines, as tests and some middleware have, will do.
 	synctest.Test(t, func(t *testing.T) {
 		hub := NewHub(Config{}, newMemory())
-		done := make(chan struct{})
-		time.AfterFunc(time.Millisecond, func() { close(done) })
+		line := Line{OnOpen: func(end func(string)) error {
+			time.AfterFunc(time.Millisecond, func() { end("signed-out") })
+			return nil
+		}}
 		rec := httptest.NewRecorder()
-		if err := hub.Serve(rec, httptest.NewRequest("GET", "/", nil), Line{Done: done, ByeWhy: "signed-out"}); err != nil {
+		if err := hub.Serve(rec, httptest.NewRequest("GET", "/", nil), line); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := rec.Body.String(), "event: bye\ndata: {\"after_ms\":1000,\"why\":\"signed-out\"}\n\n"; got != want || rec.Code != 200 || !rec.Flushed {
@@ -230,7 +232,7 @@ func TestLongPollIsResetOnce(t *testing.T) {
 
 func TestOverHTTP2(t *testing.T) {
 	for _, transport := range allTransports {
-		w := &world{memory: newMemory(), t: t, served: make(chan struct{}, 10)}
+		w := &world{memory: newMemory(), t: t, ended: make(chan struct{}, 10)}
 		w.hub = NewHub(Config{}, w.memory)
 		server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 		server.EnableHTTP2 = true
@@ -294,7 +296,7 @@ func TestLongPollReaderGone(t *testing.T) {
 	inWorld(t, Config{}, func(t *testing.T, w *world) {
 		r := w.open(LongPoll, "page=a")
 		r.want(`hello#0 {"a":0}`, `all "a=0"`)
-		<-w.served
+		<-w.ended
 		ctx, leave := context.WithCancel(t.Context())
 		req, err := http.NewRequestWithContext(ctx, "GET", "http://halley/?"+r.query.Encode(), nil)
 		if err != nil {
@@ -310,7 +312,7 @@ func TestLongPollReaderGone(t *testing.T) {
 		if _, err := w.client.Do(req); !errors.Is(err, context.Canceled) {
 			t.Errorf("got error %v, want the reader to have gone", err)
 		}
-		<-w.served
+		<-w.ended
 		if n := w.hub.Streams(); n != 0 {
 			t.Errorf("%d lines open, want 0", n)
 		}

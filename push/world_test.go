@@ -122,29 +122,47 @@ func (m *memory) Reset(topic string, seq uint64) Event {
 type world struct {
 	*memory
 	t      testing.TB
+	path   path
 	server *http.Server
 	client *http.Client
 	pipes  chan net.Conn
 	url    string
 	line   func(*Line)   // changes each line before it is served
-	served chan struct{} // one token for each Serve that has returned
+	ended  chan struct{} // one token for each line that has ended
 }
 
-// inWorld runs f in a bubble; the bubble fails the test if a goroutine of the
-// hub, the server or a reader is left over at the end.
+// inWorld runs f in a bubble over each path that a stream may take. The bubble
+// fails the test if a goroutine of the hub, the server or a reader is left over
+// at the end.
 func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cfg)
-		defer w.close()
-		f(t, w)
-	})
+	for _, path := range []path{goroutines, lights} {
+		t.Run(string(path), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, cfg, path)
+				defer w.close()
+				f(t, w)
+			})
+		})
+	}
 }
 
-func newWorld(t testing.TB, cfg Config) *world {
-	w := &world{memory: newMemory(), t: t, url: "http://halley/", pipes: make(chan net.Conn), served: make(chan struct{}, 10_000)}
+// A path is how a world's streams are driven.
+type path string
+
+const (
+	goroutines path = "goroutine" // each by its own
+	lights     path = "light"     // by shards
+)
+
+func newWorld(t testing.TB, cfg Config, path path) *world {
+	w := &world{memory: newMemory(), t: t, path: path, url: "http://halley/", pipes: make(chan net.Conn), ended: make(chan struct{}, 10_000)}
 	w.hub = NewHub(cfg, w.memory)
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve)}
+	if path == lights {
+		w.hub.sockets = pipes{}
+		w.server.ConnContext = ConnContext
+	}
 	done := make(chan struct{})
 	listener := &pipeListener{conns: w.pipes, done: done}
 	go w.server.Serve(listener)
@@ -178,7 +196,7 @@ type pipeListener struct {
 func (l *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
-		return c, nil
+		return &lastingConn{Conn: c}, nil
 	case <-l.done:
 		return nil, net.ErrClosed
 	}
@@ -202,10 +220,10 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	if w.line != nil {
 		w.line(&line)
 	}
+	line.OnEnd = func() { w.ended <- struct{}{} }
 	if err := w.hub.Serve(rw, r, line); err != nil {
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
 	}
-	w.served <- struct{}{}
 }
 
 func parseLine(r *http.Request) (Line, error) {

@@ -17,7 +17,7 @@ var knows = map[string][]string{
 	"halley/ot/ottest": {"halley/ot"},
 	"halley/ot/diff":   {"halley/ot", "github.com/sergi/go-diff", "github.com/rivo/uniseg"},
 
-	"halley/push": {},
+	"halley/push": {"golang.org/x/sys"},
 
 	"halley/storage":             {},
 	"halley/storage/storagetest": {"halley/storage"},
