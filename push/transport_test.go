@@ -74,7 +74,7 @@ func TestTransports(t *testing.T) {
 			later: []string{`state "a=1"`, `change#6 "a6"`, `state "a=2"`, `state "a=3"`, `change#7 "a7"`, `state "a=4"`}},
 		{name: "a topic without seqs takes no part in the cursor", query: "page=a@5&also=list",
 			want:  []string{`hello#5 {"a":5}`, `all "a=0"`, `all "list=0"`},
-			then:  func(w *world) { w.tell("list"); time.Sleep(time.Second); w.publish("a", 0) },
+			then:  func(w *world) { w.tell("list"); w.sleep(1); w.publish("a", 0) },
 			later: []string{`state "list=1"`, `change#6 "a6"`}},
 		{name: "no page at all", query: "also=list",
 			want:  []string{`hello {}`, `all "list=0"`},
@@ -94,7 +94,7 @@ func TestTransports(t *testing.T) {
 	for _, c := range cases {
 		for _, transport := range allTransports {
 			t.Run(c.name+"/"+transport.String(), func(t *testing.T) {
-				inWorld(t, Config{RingEvents: 2}, func(t *testing.T, w *world) {
+				follow := func(t *testing.T, w *world) {
 					for range 5 {
 						w.commit("a", 0)
 					}
@@ -109,10 +109,12 @@ func TestTransports(t *testing.T) {
 					defer r.close()
 					r.want(want...)
 					if c.then != nil {
-						time.AfterFunc(time.Second, func() { c.then(w) })
+						w.after(1, func() { c.then(w) })
 						r.want(c.later...)
 					}
-				})
+				}
+				inWorld(t, Config{RingEvents: 2}, follow)
+				onSockets(t, Config{RingEvents: 2}, follow)
 			})
 		}
 	}
@@ -232,7 +234,7 @@ func TestLongPollIsResetOnce(t *testing.T) {
 
 func TestOverHTTP2(t *testing.T) {
 	for _, transport := range allTransports {
-		w := &world{memory: newMemory(), t: t, ended: make(chan struct{}, 10)}
+		w := &world{memory: newMemory(), t: t, second: time.Second, ended: make(chan struct{}, 10)}
 		w.hub = NewHub(Config{}, w.memory)
 		server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 		server.EnableHTTP2 = true

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -125,8 +126,9 @@ type world struct {
 	path   path
 	server *http.Server
 	client *http.Client
-	pipes  chan net.Conn
+	pipes  chan net.Conn // of a bubble
 	url    string
+	second time.Duration // what a second is here: in a bubble time costs nothing
 	line   func(*Line)   // changes each line before it is served
 	ended  chan struct{} // one token for each line that has ended
 }
@@ -156,7 +158,10 @@ const (
 )
 
 func newWorld(t testing.TB, cfg Config, path path) *world {
-	w := &world{memory: newMemory(), t: t, path: path, url: "http://halley/", pipes: make(chan net.Conn), ended: make(chan struct{}, 10_000)}
+	w := &world{
+		memory: newMemory(), t: t, path: path, second: time.Second,
+		url: "http://halley/", pipes: make(chan net.Conn), ended: make(chan struct{}, 10_000),
+	}
 	w.hub = NewHub(cfg, w.memory)
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve)}
 	if path == lights {
@@ -179,6 +184,44 @@ func newWorld(t testing.TB, cfg Config, path path) *world {
 	}}
 	return w
 }
+
+// onSockets runs f in the real time and over real connections, over each path.
+func onSockets(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, path := range []path{goroutines, lights} {
+		t.Run("sockets, "+string(path), func(t *testing.T) {
+			w := newSocketWorld(t, cfg, path)
+			f(t, w)
+		})
+	}
+}
+
+// newSocketWorld is closed with the test.
+func newSocketWorld(t testing.TB, cfg Config, path path) *world {
+	w := &world{memory: newMemory(), t: t, path: path, second: 10 * time.Millisecond, ended: make(chan struct{}, 10_000)}
+	w.hub = NewHub(cfg, w.memory)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+	server.Config.ConnContext = ConnContext
+	if path == goroutines {
+		w.hub.sockets = nil
+	} else if w.hub.sockets == nil {
+		t.Skip("there is no light path on this system")
+	}
+	server.Start()
+	w.client, w.url = server.Client(), server.URL
+	t.Cleanup(func() {
+		w.hub.Close()
+		server.Close()
+	})
+	return w
+}
+
+// after runs f so many of the world's seconds later.
+func (w *world) after(seconds float64, f func()) { time.AfterFunc(w.seconds(seconds), f) }
+
+func (w *world) sleep(seconds float64) { time.Sleep(w.seconds(seconds)) }
+
+func (w *world) seconds(n float64) time.Duration { return time.Duration(n * float64(w.second)) }
 
 func (w *world) close() {
 	w.hub.Close()
@@ -217,6 +260,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
+	line.Wait = w.seconds(25)
 	if w.line != nil {
 		w.line(&line)
 	}
@@ -227,7 +271,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 }
 
 func parseLine(r *http.Request) (Line, error) {
-	line := Line{Wait: 25 * time.Second, Hello: func(starts map[string]uint64) Event {
+	line := Line{Hello: func(starts map[string]uint64) Event {
 		data, _ := json.Marshal(starts)
 		return Event{Type: "hello", Data: data}
 	}}
