@@ -175,7 +175,7 @@ func (l *line) push() bool {
 // settle ends a write that went through, or failed.
 func (l *line) settle(err error) {
 	if l.light.failed = err != nil; !l.light.failed {
-		l.hub.stats.sent(l.batch)
+		l.hub.stats.wrote(l.batch.events)
 	}
 	if l.light.stall != nil {
 		l.light.stall.timer.Stop()

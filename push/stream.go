@@ -70,7 +70,7 @@ func (l *line) flush() bool {
 		}
 		return false
 	}
-	l.hub.stats.sent(b)
+	l.hub.stats.wrote(b.events)
 	return true
 }
 

@@ -43,14 +43,22 @@ func (s *Server) events(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	place, err := s.placeFor(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	defer place.answered()
 	ctx, p := c.Request.Context(), principal(c)
 	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
 	if err != nil {
+		place.leave()
 		s.fail(c, err)
 		return
 	}
 	if len(in.pages) == 1 && len(refused) == 1 {
 		release()
+		place.leave()
 		s.fail(c, refused[0].Err)
 		return
 	}
@@ -69,6 +77,7 @@ func (s *Server) events(c *gin.Context) {
 	line.OnEnd = func() {
 		forget()
 		release()
+		place.leave()
 		opened.log()
 	}
 	if err := s.pages.Hub().Serve(streamWriter{plainWriter(c), c.Writer}, c.Request, line); err != nil {

@@ -21,11 +21,21 @@ type Config struct {
 	RetryFirst, RetryLast time.Duration
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
+	// Observe is told by the committer of each transaction that wrote
+	// something, or failed to. It must not block. Nil: nobody is told.
+	Observe func(Commit)
 
 	now    func() time.Time      // the clock; time.Now where nil
 	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
 	health func(error)           // told by the committer of each change of health
 	open   func() error          // asked before the file is opened again; may refuse
+}
+
+// A Commit is one transaction of the committer.
+type Commit struct {
+	Writes int           // callers' writes that it carried
+	Took   time.Duration // applying and syncing them
+	Err    error         // nil: they are durable
 }
 
 const (
@@ -50,6 +60,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(Commit) {}
 	}
 	if c.now == nil {
 		c.now = time.Now
