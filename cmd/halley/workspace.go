@@ -27,10 +27,15 @@ type workspace struct {
 	server *httpapi.Server
 }
 
+// storeConfig is how every command opens a workspace's store.
+func storeConfig(logger *slog.Logger) bolt.Config {
+	return bolt.Config{Codec: editor.BlockCodec{}, Logger: logger}
+}
+
 // openWorkspace opens the store in a folder and builds the server over it.
 func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version = frontend.Dist(), version
-	store, err := bolt.Open(dir, bolt.Config{Logger: cfg.Logger})
+	store, err := bolt.Open(dir, storeConfig(cfg.Logger))
 	if err != nil {
 		return nil, err
 	}

@@ -124,9 +124,9 @@ func (w *copyWriter) Write(b []byte) (n int, err error) {
 const restoring = "restoring"
 
 // Restore makes a store of a backup in dir, which must be empty or missing, with
-// an epoch of its own. check is asked whether the store holds; if not, or if
+// an epoch of its own, opened as cfg says. check is asked whether the store holds; if not, or if
 // anything else fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
-func Restore(dir string, backup io.Reader, check func(*Store) error) error {
+func Restore(dir string, cfg Config, backup io.Reader, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func Restore(dir string, backup io.Reader, check func(*Store) error) error {
 		return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
 	}
 	aside := filepath.Join(dir, restoring)
-	err := restoreAside(aside, backup, check)
+	err := restoreAside(aside, cfg, backup, check)
 	if err == nil {
 		err = os.Rename(filepath.Join(aside, FileName), filepath.Join(dir, FileName))
 	}
@@ -146,7 +146,7 @@ func Restore(dir string, backup io.Reader, check func(*Store) error) error {
 	return syncFolder(dir)
 }
 
-func restoreAside(dir string, backup io.Reader, check func(*Store) error) error {
+func restoreAside(dir string, cfg Config, backup io.Reader, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func restoreAside(dir string, backup io.Reader, check func(*Store) error) error 
 	if err := renewEpoch(path, size); err != nil {
 		return err
 	}
-	s, err := Open(dir, Config{})
+	s, err := Open(dir, cfg)
 	if err != nil {
 		return err
 	}

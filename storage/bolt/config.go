@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"halley/storage"
 )
 
 // Config says how a store is opened. The zero value is fit for use.
@@ -19,6 +21,12 @@ type Config struct {
 	// tries again; each further wait is twice as long, up to RetryLast. Zero
 	// means 250 ms and 5 s.
 	RetryFirst, RetryLast time.Duration
+	// Codec makes the payloads of folded changes small. Nil: they are compressed
+	// as they are. A store that was written with one has to be opened with it.
+	Codec storage.BlockCodec
+	// FoldAfter is how long after its newest change a page counts as left alone,
+	// and is folded to its end. Zero means 10 minutes.
+	FoldAfter time.Duration
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
 
@@ -26,6 +34,9 @@ type Config struct {
 	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
 	health func(error)           // told by the committer of each change of health
 	open   func() error          // asked before the file is opened again; may refuse
+
+	blockChanges int // in a block; 1,024 where 0
+	keepRows     int // the newest changes of a page in use, which stay rows; 1,000 where 0
 }
 
 const (
@@ -47,6 +58,15 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RetryLast <= 0 {
 		c.RetryLast = max(defaultRetryLast, c.RetryFirst)
+	}
+	if c.FoldAfter <= 0 {
+		c.FoldAfter = defaultFoldAfter
+	}
+	if c.blockChanges == 0 {
+		c.blockChanges = defaultBlockChanges
+	}
+	if c.keepRows == 0 {
+		c.keepRows = defaultKeepRows
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

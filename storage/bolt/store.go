@@ -32,6 +32,8 @@ type Store struct {
 	copies     *copies       // begun under mu
 	background chan struct{} // held by who writes what goes behind edits
 
+	folder *folder
+
 	stopSweeper context.CancelFunc
 	goroutines  sync.WaitGroup
 }
@@ -57,12 +59,13 @@ func Open(dir string, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
 	s.recovery = newRecovery(cfg)
 	sweeping, stop := context.WithCancel(context.Background())
 	s.stopSweeper = stop
 	s.goroutines.Go(s.commitAll)
 	s.goroutines.Go(func() { s.sweepAll(sweeping) })
+	s.goroutines.Go(func() { s.foldAll(sweeping) })
 	return s, nil
 }
 
