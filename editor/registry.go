@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"halley/ot"
@@ -79,6 +81,9 @@ type Pages struct {
 
 	catalog  *catalog
 	presence *presence
+	edits    [lagging]atomic.Uint64 // answered, by verdict
+
+	behind chan struct{} // one place for each edit that may be brought near at once
 
 	checkpoints     *checkpointer
 	stopCheckpoints context.CancelFunc
@@ -104,7 +109,7 @@ type entry struct {
 func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer, people People) (*Pages, error) {
 	ps := &Pages{
 		cfg: cfg.withDefaults(), store: store, auth: auth, people: people,
-		loaded: map[PageID]*entry{},
+		loaded: map[PageID]*entry{}, behind: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	var err error
 	if ps.secret, err = storage.Secret(ctx, store, "secret/page-ids"); err != nil {
@@ -315,6 +320,9 @@ func (ps *Pages) Submit(ctx context.Context, p Principal, id PageID, e Edit) (ui
 func (ps *Pages) submit(ctx context.Context, id PageID, r *request) (uint64, error) {
 	for {
 		v, err := ps.ask(ctx, id, r)
+		if err == nil && v.kind < lagging {
+			ps.edits[v.kind].Add(1)
+		}
 		switch {
 		case errors.Is(err, errUnloaded):
 			if ps.Draining() {
@@ -367,6 +375,10 @@ func (ps *Pages) ask(ctx context.Context, id PageID, r *request) (verdict, error
 // bringNear transforms a lagging edit up to the head as it is now, in the
 // caller's goroutine, so that nobody else on the page waits for it.
 func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
+	if err := ps.enterBehind(ctx); err != nil {
+		return err
+	}
+	defer ps.leaveBehind()
 	v, err := ps.look(ctx, id)
 	if err != nil {
 		return err
@@ -380,6 +392,9 @@ func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
 	}
 	lengthAtBase := v.content.Len()
 	err = ps.store.Read(ctx, id, from, v.seq, func(sc storage.Change) error {
+		if sc.Seq%changesATurn == 0 {
+			runtime.Gosched()
+		}
 		c, err := decodeChange(sc)
 		if err != nil {
 			return err
@@ -399,6 +414,24 @@ func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
 	r.near = &nearEdit{v.seq, delta}
 	return nil
 }
+
+// changesATurn is over how many changes a lagging edit is transformed before
+// others have their turn on the processor: what takes about a tenth of a
+// millisecond.
+const changesATurn = 64
+
+// enterBehind waits until there is room to bring a lagging edit near. Only so
+// many are at it that half of the processors are left to everybody else.
+func (ps *Pages) enterBehind(ctx context.Context) error {
+	select {
+	case ps.behind <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (ps *Pages) leaveBehind() { <-ps.behind }
 
 // blame turns the index of an op that cuts a surrogate pair, found in the
 // edit as transformed, into the index of the op as it was sent.

@@ -70,8 +70,7 @@ func (l *line) flush() bool {
 		}
 		return false
 	}
-	l.hub.stats.delivered.Add(uint64(b.events))
-	l.hub.stats.writes.Add(1)
+	l.hub.stats.wrote(b.events)
 	return true
 }
 

@@ -51,6 +51,7 @@ func commands() []command {
 		{"backup", "FILE", "copy the workspace to a file, also while it is served", backup},
 		{"restore", "FILE", "make a workspace of a backup, in an empty folder", restore},
 		{"verify", "", "check that all of a workspace holds", verify},
+		{"load", "URL", "find out how many people a running server carries", loadServer},
 		{"version", "", "say which version this is", printVersion},
 	}
 }

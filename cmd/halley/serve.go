@@ -24,12 +24,13 @@ const (
 )
 
 type serveConfig struct {
-	listen     string
-	data       string
-	publicURL  string
-	open       bool
-	rateLimits switchFlag
-	logLevel   slog.Level
+	listen        string
+	data          string
+	publicURL     string
+	open          bool
+	rateLimits    switchFlag
+	metricsListen string
+	logLevel      slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
@@ -40,6 +41,7 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.StringVar(&cfg.publicURL, "public-url", "", "the `address` that people type, for links and secure cookies")
 	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
 	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
+	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
@@ -57,11 +59,11 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	listener, err := listen(cfg.listen)
+	at, err := cfg.listenAll()
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer at.close()
 	w, err := openWorkspace(ctx, cfg.data, httpapi.Config{
 		PublicURL: cfg.publicURL, AnyHost: cfg.open, RateLimits: bool(cfg.rateLimits), Logger: logger,
 	})
@@ -71,8 +73,35 @@ func serve(ctx context.Context, env environ, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = serveUntil(ctx, env.stdout, w, cfg.data, listener, logger)
+	err = serveUntil(ctx, env.stdout, w, cfg, at, logger)
 	return errors.Join(err, w.close())
+}
+
+// addresses are what a server listens on; those that were not asked for are nil.
+type addresses struct {
+	public, metrics net.Listener
+}
+
+// listenAll takes every address before anything else is done: most of what can
+// be wrong with a command line is wrong here.
+func (cfg serveConfig) listenAll() (at addresses, err error) {
+	if at.public, err = listen("--listen", cfg.listen); err != nil {
+		return at, err
+	}
+	if cfg.metricsListen != "" {
+		if at.metrics, err = listen("--metrics-listen", cfg.metricsListen); err != nil {
+			at.close()
+		}
+	}
+	return at, err
+}
+
+func (at addresses) close() {
+	for _, l := range []net.Listener{at.public, at.metrics} {
+		if l != nil {
+			l.Close()
+		}
+	}
 }
 
 // mayBeOpen refuses to let the whole network into a workspace without accounts.
@@ -93,11 +122,11 @@ func isLoopback(listen string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-func listen(address string) (net.Listener, error) {
+func listen(flag, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is taken by another program; stop it, or give --listen another one", address)
+		return nil, fmt.Errorf("the address %s is taken by another program; stop it, or give %s another one", address, flag)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("listening on %s is not allowed; ports below 1024 are the administrator's", address)
 	case err != nil:
@@ -106,25 +135,43 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string, l net.Listener, logger *slog.Logger) error {
-	failed := make(chan error, 2)
-	start := func(srv *http.Server, l net.Listener) {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
-		}
+// A door is a listener and who answers there.
+type door struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// doors are all through which the workspace is reached.
+func (w *workspace) doors(cfg serveConfig, at addresses, logger *slog.Logger) []door {
+	doors := []door{{at.public, httpServer(w.server, logger)}}
+	if at.metrics != nil {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", w.metrics.Handler(logger))
+		doors = append(doors, door{at.metrics, httpServer(mux, logger)})
 	}
-	public := httpServer(w.server, logger)
-	go start(public, l)
-	servers := []*http.Server{public}
-	if sock, err := listenSocket(dir); err != nil {
+	if sock, err := listenSocket(cfg.data); err != nil {
 		logger.Warn("commands cannot reach this server through its folder", "error", err)
 	} else {
-		local := localServer(w.control(), logger)
-		servers = append(servers, local)
-		go start(local, sock)
+		doors = append(doors, door{sock, localServer(w.control(), logger)})
 	}
-	fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr())
-	logger.Info("serving", "address", l.Addr().String(), "data", dir, "version", version)
+	return doors
+}
+
+func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, cfg serveConfig, at addresses, logger *slog.Logger) error {
+	doors := w.doors(cfg, at, logger)
+	failed := make(chan error, len(doors))
+	for _, d := range doors {
+		go func() {
+			if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve: %w", err)
+			}
+		}()
+	}
+	fmt.Fprintf(stdout, "listening on http://%s\n", at.public.Addr())
+	logger.Info("serving", "address", at.public.Addr().String(), "data", cfg.data, "version", version)
+	if at.metrics != nil {
+		logger.Info("serving metrics", "address", at.metrics.Addr().String())
+	}
 
 	var err error
 	select {
@@ -132,22 +179,22 @@ func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string,
 	case err = <-failed:
 	}
 	logger.Info("draining")
-	drain(w, servers, logger)
+	drain(w, doors, logger)
 	return err
 }
 
 // drain answers what is in flight, sends readers away to come back, and ends.
 // Whoever still holds a connection after all this time is cut off: a reader
 // that takes nothing is no failure of ours.
-func drain(w *workspace, servers []*http.Server, logger *slog.Logger) {
+func drain(w *workspace, doors []door, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := w.pages.Drain(ctx); err != nil {
 		logger.Warn("readers are cut off", "error", err)
 	}
-	for _, srv := range servers {
-		if srv.Shutdown(ctx) != nil {
-			_ = srv.Close() // connections that are gone already
+	for _, d := range doors {
+		if d.server.Shutdown(ctx) != nil {
+			_ = d.server.Close() // connections that are gone already
 		}
 	}
 }

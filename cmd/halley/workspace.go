@@ -15,6 +15,7 @@ import (
 	"halley/editor"
 	"halley/editor/account"
 	"halley/editor/httpapi"
+	"halley/editor/metrics"
 	"halley/frontend"
 	"halley/push"
 	"halley/storage/bolt"
@@ -22,9 +23,10 @@ import (
 
 // A workspace is a folder with all its parts put together.
 type workspace struct {
-	store  *bolt.Store
-	pages  *editor.Pages
-	server *httpapi.Server
+	store   *bolt.Store
+	pages   *editor.Pages
+	server  *httpapi.Server
+	metrics *metrics.Metrics
 }
 
 // storeConfig is how every command opens a workspace's store.
@@ -34,17 +36,20 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 
 // openWorkspace opens the store in a folder and builds the server over it.
 func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
-	cfg.App, cfg.Version = frontend.Dist(), version
-	store, err := bolt.Open(dir, storeConfig(cfg.Logger))
+	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
+	stored := storeConfig(cfg.Logger)
+	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
+	store, err := bolt.Open(dir, stored)
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{store: store}
+	w := &workspace{store: store, metrics: cfg.Metrics}
 	accounts := account.New(store, time.Now)
 	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	w.metrics.Watch(w.pages, store)
 	w.server, err = httpapi.New(ctx, cfg, w.pages, accounts, store)
 	if err != nil {
 		w.pages.Close()

@@ -47,6 +47,10 @@ type Accounts struct {
 	mu      sync.Mutex // guards what follows
 	authors map[string]editor.Author
 	open    map[string]*watch // by session key's hash
+	// sessions are those that were looked up, by key's hash, and signOuts how
+	// many have ended: what was read before one of these is not kept.
+	sessions map[string]session
+	signOuts uint64
 }
 
 // A watch tells open lines that their session ended.
@@ -57,7 +61,10 @@ type watch struct {
 
 // New serves the accounts that records keep.
 func New(records storage.Records, now func() time.Time) *Accounts {
-	return &Accounts{records: records, now: now, authors: map[string]editor.Author{}, open: map[string]*watch{}}
+	return &Accounts{
+		records: records, now: now,
+		authors: map[string]editor.Author{}, open: map[string]*watch{}, sessions: map[string]session{},
+	}
 }
 
 type person struct {
@@ -151,27 +158,54 @@ func (a *Accounts) putSession(ctx context.Context, key string, s session, versio
 
 // Session says whose session key is; ErrNoSession if nobody's.
 func (a *Accounts) Session(ctx context.Context, key string) (editor.Principal, error) {
-	r, err := a.records.Get(ctx, sessionKey(key))
-	if errors.Is(err, storage.ErrNotFound) {
-		return editor.Principal{}, ErrNoSession
-	}
+	s, err := a.session(ctx, key)
 	if err != nil {
 		return editor.Principal{}, err
-	}
-	var s session
-	if err := json.Unmarshal(r.Value, &s); err != nil {
-		return editor.Principal{}, fmt.Errorf("session: %w", err)
-	}
-	if now := a.now().UTC(); now.Sub(s.Used) > sessionTouch {
-		s.Used = now
-		// A full disk does not sign anybody out; the next use tries again.
-		_ = a.putSession(ctx, key, s, r.Version)
 	}
 	author, err := a.Author(ctx, s.User)
 	if err != nil {
 		return editor.Principal{}, err
 	}
 	return editor.Principal{ID: s.User, Name: author.Name, Color: author.Color, Kind: author.Kind}, nil
+}
+
+// session looks in the store where a use is to be noted there, and for what
+// nobody has asked for yet.
+func (a *Accounts) session(ctx context.Context, key string) (session, error) {
+	k, now := sessionKey(key), a.now().UTC()
+	a.mu.Lock()
+	s, known := a.sessions[k]
+	signOuts := a.signOuts
+	a.mu.Unlock()
+	if known && now.Sub(s.Used) <= sessionTouch {
+		return s, nil
+	}
+	r, err := a.records.Get(ctx, k)
+	if errors.Is(err, storage.ErrNotFound) {
+		return session{}, ErrNoSession
+	}
+	if err != nil {
+		return session{}, err
+	}
+	if err := json.Unmarshal(r.Value, &s); err != nil {
+		return session{}, fmt.Errorf("session: %w", err)
+	}
+	if now.Sub(s.Used) > sessionTouch {
+		s.Used = now
+		// A full disk does not sign anybody out; the next use tries again.
+		if a.putSession(ctx, key, s, r.Version) != nil {
+			return s, nil
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if signOuts == a.signOuts {
+		if len(a.sessions) >= maxCached {
+			clear(a.sessions)
+		}
+		a.sessions[k] = s
+	}
+	return s, nil
 }
 
 // SignOut ends a session and every open line that runs on it.
@@ -183,11 +217,14 @@ func (a *Accounts) SignOut(ctx context.Context, key string) error {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
+	k := sessionKey(key)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if w := a.open[sessionKey(key)]; w != nil {
+	delete(a.sessions, k)
+	a.signOuts++
+	if w := a.open[k]; w != nil {
 		close(w.done)
-		delete(a.open, sessionKey(key))
+		delete(a.open, k)
 	}
 	return nil
 }

@@ -590,6 +590,8 @@ func (w *witness) wantEveryCall() {
 func (w *witness) session() {
 	w.call("GET", "/healthz", "")
 	w.call("GET", "/readyz", "")
+	w.call("GET", "/metrics", "")
+	w.call("GET", "/metrics", "", "X-Forwarded-For", "192.0.2.7")
 	w.call("GET", "/api/openapi.json", "")
 	w.call("GET", "/api/formats", "")
 	w.call("POST", "/api/session", `{"name":"Night shift"}`)

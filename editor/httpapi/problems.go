@@ -165,6 +165,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	if p.status >= 500 {
 		s.logger.Error("request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
 	}
+	s.metrics.Refused(c.FullPath(), p.name)
 	s.writeProblem(c.Writer, requestID(c), p)
 	c.Abort()
 }

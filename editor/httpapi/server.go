@@ -18,6 +18,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/account"
+	"halley/editor/metrics"
 	"halley/storage"
 )
 
@@ -29,7 +30,8 @@ type Config struct {
 	// workspace answers only this machine: what reaches it through a proxy or
 	// a rebound name is not from here.
 	AnyHost    bool
-	RateLimits bool // off: a load test may go as fast as it can
+	RateLimits bool             // off: a load test may go as fast as it can
+	Metrics    *metrics.Metrics // default: those of this server alone
 	Logger     *slog.Logger
 	Now        func() time.Time
 	App        fs.FS // the built browser app
@@ -43,10 +45,12 @@ type Server struct {
 	store    storage.Store
 	cookies  *sessions.CookieStore
 	limits   *limits
+	metrics  *metrics.Metrics
 	logger   *slog.Logger
 	name     string // of this process, random
 	app      *app
 	once     *onceEach
+	headers  []fixedHeader
 	convert  chan struct{} // one place for each conversion that may run at once
 	engine   *gin.Engine
 }
@@ -55,6 +59,9 @@ type Server struct {
 func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account.Accounts, store storage.Store) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = metrics.New(cfg.Version)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -66,8 +73,9 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 		}
 	}
 	s := &Server{
-		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger,
+		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
 		limits: newLimits(cfg.RateLimits, cfg.Now), once: newOnceEach(store, cfg.Now),
+		headers: fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	name := make([]byte, 6)
@@ -102,6 +110,7 @@ func (s *Server) route() error {
 
 	e.GET("/healthz", s.healthz)
 	e.GET("/readyz", s.readyz)
+	e.GET("/metrics", s.onlyMachine, gin.WrapH(s.metrics.Handler(s.logger)))
 
 	api := e.Group("/api", s.identify)
 	api.GET("/openapi.json", s.openapi)

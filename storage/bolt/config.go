@@ -29,6 +29,9 @@ type Config struct {
 	FoldAfter time.Duration
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
+	// Observe is told by the committer of each transaction that wrote
+	// something, or failed to. It must not block. Nil: nobody is told.
+	Observe func(Commit)
 
 	now    func() time.Time      // the clock; time.Now where nil
 	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
@@ -37,6 +40,13 @@ type Config struct {
 
 	blockChanges int // in a block; 1,024 where 0
 	keepRows     int // the newest changes of a page in use, which stay rows; 1,000 where 0
+}
+
+// A Commit is one transaction of the committer.
+type Commit struct {
+	Writes int           // callers' writes that it carried
+	Took   time.Duration // applying and syncing them
+	Err    error         // nil: they are durable
 }
 
 const (
@@ -70,6 +80,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(Commit) {}
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -150,14 +150,7 @@ func wantChildsHead(t *testing.T, dir string, lines []string) uint64 {
 // one is there, and the process goes on.
 func TestSyncFails(t *testing.T) {
 	t.Parallel()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("strace, which makes a sync fail, is not installed")
-	}
-	probe := exec.CommandContext(t.Context(), strace, "-f", "-o", os.DevNull, "-e", "trace=fdatasync", "true")
-	if err := probe.Run(); err != nil {
-		t.Skipf("strace is refused here: %v", err)
-	}
+	strace := straceFor(t)
 	outcomes := map[string]int{}
 	for sync := 20; sync < 26; sync++ {
 		dir := t.TempDir()

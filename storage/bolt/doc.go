@@ -1,4 +1,5 @@
-// Package bolt keeps a store in one bbolt file, halley.db, in a folder.
+// Package bolt keeps a store in a folder: one bbolt file, halley.db, and the
+// files of blobs beside it.
 //
 // One goroutine, the committer, owns every write. It drains its queue, runs
 // one transaction, syncs, and answers everybody: a lone edit never waits for
@@ -31,11 +32,19 @@
 //	             page 0x02 seq         its parts, size and checksum: without
 //	                                   this row the parts are none
 //
+//	blobs        0x01 hash             its size; without this row there is no blob
+//	             0x02 hash page        how many changes there name it, and until
+//	                                   when it is kept for its upload
+//	             0x03 milliseconds     nothing: uploads in order of their end
+//	                  hash page
+//
 //	blocks       page 0x01 last part   1,780 bytes of a block, and nothing else
 //	             page 0x02 last        how many changes it has up to its last; its
 //	                                   parts, size and checksum; the links before
 //	                                   its first and of its last
-//	blobs                              what is known of blobs
+//
+// The bytes of a blob are a file of their own, blobs/ab/abcd…, named after its
+// hash; blobs/incoming holds what is still being written (see blobs.go).
 //
 // A page's rows lie together in this order so that its newest changes, its head
 // and its clients share a leaf, most often, and an edit dirties one leaf of the

@@ -93,6 +93,45 @@ func syncFolder(dir string) error {
 	return nil
 }
 
+// makeFile makes the store at path where there is none. It makes it aside, so
+// that a power cut leaves none or a whole one.
+func makeFile(path string, cfg Config) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // what else is wrong, opening it will tell
+	}
+	aside := path + ".new"
+	db, err := openFile(aside, cfg.LockWait)
+	if errors.Is(err, ErrNotStore) { // a power cut left it
+		if err = os.Remove(aside); err == nil {
+			db, err = openFile(aside, cfg.LockWait)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = examine(db, aside, cfg)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return moveInto(aside, path)
+}
+
+// moveInto gives the file at aside the name path, unless another process has
+// made that meanwhile.
+func moveInto(aside, path string) error {
+	err := os.Link(aside, path)
+	switch {
+	case err == nil || errors.Is(err, fs.ErrExist):
+		err = os.Remove(aside)
+	default: // a file system without links
+		err = os.Rename(aside, path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make the store %s: %w", path, err)
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
 // openFile opens the bbolt file at path, made if it is missing.
 func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
 	var db *bbolt.DB

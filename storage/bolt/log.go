@@ -28,7 +28,7 @@ func (s *Store) Append(ctx context.Context, page storage.PageID, expect uint64, 
 	if len(changes) == 0 {
 		return nil
 	}
-	err = s.queue.do(ctx, &write{apply: a.apply, touches: touched{page: page}, size: a.size})
+	err = s.queue.do(ctx, &write{apply: a.apply, touches: []touched{{page: page}}, size: a.size})
 	if err != nil {
 		return fmt.Errorf("append to %s at seq %d: %w", page, expect, err)
 	}
@@ -80,8 +80,15 @@ func (a *appending) apply(t *tables) error {
 	if err != nil {
 		return err
 	}
+	namings, err := a.namings(t)
+	if err != nil {
+		return err
+	}
 	a.writeChanges(t, head)
 	senders.write(t, a.page)
+	for _, n := range namings {
+		t.putUse(n.hash, a.page, n.use)
+	}
 	return nil
 }
 

@@ -37,7 +37,9 @@ type doubt struct {
 func newDoubt(tx int, batch []*write) *doubt {
 	d := &doubt{tx: tx, touched: make(map[touched]bool, len(batch))}
 	for _, w := range batch {
-		d.touched[w.touches] = true
+		for _, what := range w.touches {
+			d.touched[what] = true
+		}
 	}
 	return d
 }
@@ -121,8 +123,12 @@ func (s *Store) fail(kind, cause error) {
 
 func (s *Store) setDoubt(d *doubt) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := s.doubt
 	s.doubt = d
+	s.mu.Unlock()
+	if d == nil {
+		s.watchers.recovered(before)
+	}
 }
 
 // reopen closes the file, opens it again, and drops a doubt that turns out to
@@ -144,6 +150,7 @@ func (s *Store) reopen() error {
 		return err
 	}
 	if s.doubt != nil && newest < s.doubt.tx {
+		s.watchers.recovered(s.doubt)
 		s.doubt = nil
 	}
 	return nil

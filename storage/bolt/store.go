@@ -29,13 +29,19 @@ type Store struct {
 
 	recovery recovery // the committer's own
 
+	files    *blobFiles
+	guards   blobGuards
+	watchers *watchers
+	bus      *bus
+
 	copies     *copies       // begun under mu
 	background chan struct{} // held by who writes what goes behind edits
 
 	folder *folder
 
-	stopSweeper context.CancelFunc
-	goroutines  sync.WaitGroup
+	closing    context.Context // ended by Close, because of ErrClosed
+	beginClose context.CancelCauseFunc
+	goroutines sync.WaitGroup
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -50,6 +56,9 @@ func Open(dir string, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, FileName)
+	if err := makeFile(path, cfg); err != nil {
+		return nil, err
+	}
 	db, err := openFile(path, cfg.LockWait)
 	if err != nil {
 		return nil, err
@@ -60,12 +69,16 @@ func Open(dir string, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
+	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
+	if err := s.files.clear(); err != nil {
+		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)
+	}
+	s.watchers, s.bus = newWatchers(), newBus()
 	s.recovery = newRecovery(cfg)
-	sweeping, stop := context.WithCancel(context.Background())
-	s.stopSweeper = stop
+	s.closing, s.beginClose = context.WithCancelCause(context.Background())
 	s.goroutines.Go(s.commitAll)
-	s.goroutines.Go(func() { s.sweepAll(sweeping) })
-	s.goroutines.Go(func() { s.foldAll(sweeping) })
+	s.goroutines.Go(func() { s.sweepAll(s.closing) })
+	s.goroutines.Go(func() { s.foldAll(s.closing) })
 	return s, nil
 }
 
@@ -101,10 +114,17 @@ func (s *Store) Healthy() error {
 	return nil
 }
 
-// Close answers every write that was called before it, then closes the file.
+// Queued is how many writes wait for the committer.
+func (s *Store) Queued() int { return s.queue.len() }
+
+// Close answers every write that was called before it, then closes the file. An
+// upload that is still being read is refused.
 func (s *Store) Close() error {
-	s.stopSweeper()
+	s.beginClose(storage.ErrClosed)
+	s.bus.close()
+	s.guards.placing.Lock() // until the uploads that have begun are answered
 	s.queue.close()
+	s.guards.placing.Unlock()
 	s.goroutines.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,12 +18,17 @@ const pagesFill = 0.9
 type tables struct {
 	meta, pages, records, expiry, checkpoints, blocks, blobs *bbolt.Bucket
 
+	tx    int    // its number
 	doubt *doubt // of reads; a read of what is in doubt is refused
 	err   error
+	// changed is what watchers are told once it is synced.
+	changed []storage.RecordChange
 }
 
 func tablesOf(tx *bbolt.Tx) *tables {
 	t := &tables{
+		tx: tx.ID(),
+
 		meta:    tx.Bucket(bucketMeta),
 		pages:   tx.Bucket(bucketPages),
 		records: tx.Bucket(bucketRecords),
