@@ -28,6 +28,7 @@ var knows = map[string][]string{
 	"halley/editor/client":  {"halley/ot"},
 	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
 	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
+	"halley/editor/listen":  {"golang.org/x/crypto"},
 	"halley/editor/metrics": {"halley/editor", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
 		"halley/editor", "halley/editor/account", "halley/editor/convert", "halley/editor/metrics", "halley/ot", "halley/push", "halley/storage",
@@ -39,7 +40,7 @@ var knows = map[string][]string{
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
-		"halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
+		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
 		"github.com/schollz/progressbar", "golang.org/x/term",
 	},
 }

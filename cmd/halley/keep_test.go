@@ -86,3 +86,57 @@ func TestServedFolderIsKeptThroughItsSocket(t *testing.T) {
 		t.Errorf("halley serve ends with %+v", h)
 	}
 }
+
+// TestBackupReplaces: a backup takes the place of an earlier one, and of
+// nothing else unless told.
+func TestBackupReplaces(t *testing.T) {
+	dir := keptFolder(t, `[{"insert":"hello"}]`)
+	run := func(args ...string) heard {
+		return halley(context.Background(), io.Discard, nil, append([]string{"backup", "--data", dir}, args...)...)
+	}
+	folder := t.TempDir()
+	file, other, empty := filepath.Join(folder, "backup"), filepath.Join(folder, "other"), filepath.Join(folder, "empty")
+	for path, content := range map[string]string{other: "a diary", empty: ""} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{file, file, empty} {
+		if h := run(path); h.status != 0 {
+			t.Errorf("halley backup to %s ends with %+v", path, h)
+		}
+	}
+	run(other).wantOneLine(t, 1, "other is there already")
+	if said, err := os.ReadFile(other); err != nil || string(said) != "a diary" {
+		t.Errorf("what stood in the backup's place is now %q, %v", said, err)
+	}
+	run(folder).wantOneLine(t, 1, "no file")
+	for _, args := range [][]string{{filepath.Join(dir, bolt.FileName)}, {filepath.Join(dir, bolt.FileName), "--force"}} {
+		run(args...).wantOneLine(t, 1, "is the workspace itself")
+	}
+	if h := run(other, "--force"); h.status != 0 || !bolt.IsBackup(other) {
+		t.Errorf("halley backup --force ends with %+v", h)
+	}
+	run(filepath.Join(folder, "no", "folder")).wantOneLine(t, 1, "no such file or directory")
+	if there, err := os.ReadDir(folder); err != nil || len(there) != 3 {
+		t.Errorf("the folder holds %v, %v; want three backups", there, err)
+	}
+}
+
+func TestCompact(t *testing.T) {
+	dir := keptFolder(t, `[{"insert":"hello"}]`)
+	h := halley(context.Background(), io.Discard, nil, "compact", "--data", dir)
+	if h.status != 0 || !strings.HasPrefix(h.stdout, "compacted "+dir) {
+		t.Errorf("halley compact ends with %+v", h)
+	}
+	halley(context.Background(), io.Discard, nil, "compact", "--data", t.TempDir()).wantOneLine(t, 1, "no workspace")
+	s, err := bolt.Open(dir, bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	halley(context.Background(), io.Discard, nil, "compact", "--data", dir).wantOneLine(t, 1, "is in use; stop the server")
+	s.Close()
+	if h := halley(context.Background(), io.Discard, nil, "verify", "--data", dir); h.status != 0 {
+		t.Errorf("halley verify of a compacted folder ends with %+v", h)
+	}
+}

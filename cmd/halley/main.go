@@ -51,6 +51,7 @@ func commands() []command {
 		{"backup", "FILE", "copy the workspace to a file, also while it is served", backup},
 		{"restore", "FILE", "make a workspace of a backup, in an empty folder", restore},
 		{"verify", "", "check that all of a workspace holds", verify},
+		{"compact", "", "make a workspace's file as small as it can be", compact},
 		{"load", "URL", "find out how many people a running server carries", loadServer},
 		{"version", "", "say which version this is", printVersion},
 	}

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"halley/editor/httpapi"
@@ -30,6 +28,7 @@ type serveConfig struct {
 	open          bool
 	rateLimits    switchFlag
 	metricsListen string
+	streams       httpapi.StreamLimits
 	logLevel      slog.Level
 }
 
@@ -42,6 +41,9 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
 	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
 	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
+	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
+	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
+	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
@@ -59,49 +61,22 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	at, err := cfg.listenAll()
+	f, err := openFront(cfg, logger)
 	if err != nil {
 		return err
 	}
-	defer at.close()
-	w, err := openWorkspace(ctx, cfg.data, httpapi.Config{
-		PublicURL: cfg.publicURL, AnyHost: cfg.open, RateLimits: bool(cfg.rateLimits), Logger: logger,
-	})
+	defer f.close()
+	w, err := openWorkspace(ctx, cfg.data, f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
 	if err != nil {
 		return err
 	}
-	err = serveUntil(ctx, env.stdout, w, cfg, at, logger)
+	doors := f.doors(w)
+	f.announce(env.stdout)
+	err = serveUntil(ctx, doors, w, logger)
 	return errors.Join(err, w.close())
-}
-
-// addresses are what a server listens on; those that were not asked for are nil.
-type addresses struct {
-	public, metrics net.Listener
-}
-
-// listenAll takes every address before anything else is done: most of what can
-// be wrong with a command line is wrong here.
-func (cfg serveConfig) listenAll() (at addresses, err error) {
-	if at.public, err = listen("--listen", cfg.listen); err != nil {
-		return at, err
-	}
-	if cfg.metricsListen != "" {
-		if at.metrics, err = listen("--metrics-listen", cfg.metricsListen); err != nil {
-			at.close()
-		}
-	}
-	return at, err
-}
-
-func (at addresses) close() {
-	for _, l := range []net.Listener{at.public, at.metrics} {
-		if l != nil {
-			l.Close()
-		}
-	}
 }
 
 // mayBeOpen refuses to let the whole network into a workspace without accounts.
@@ -122,43 +97,8 @@ func isLoopback(listen string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-func listen(flag, address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is taken by another program; stop it, or give %s another one", address, flag)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listening on %s is not allowed; ports below 1024 are the administrator's", address)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %q: %w", address, err)
-	}
-	return l, nil
-}
-
-// A door is a listener and who answers there.
-type door struct {
-	listener net.Listener
-	server   *http.Server
-}
-
-// doors are all through which the workspace is reached.
-func (w *workspace) doors(cfg serveConfig, at addresses, logger *slog.Logger) []door {
-	doors := []door{{at.public, httpServer(w.server, logger)}}
-	if at.metrics != nil {
-		mux := http.NewServeMux()
-		mux.Handle("GET /metrics", w.metrics.Handler(logger))
-		doors = append(doors, door{at.metrics, httpServer(mux, logger)})
-	}
-	if sock, err := listenSocket(cfg.data); err != nil {
-		logger.Warn("commands cannot reach this server through its folder", "error", err)
-	} else {
-		doors = append(doors, door{sock, localServer(w.control(), logger)})
-	}
-	return doors
-}
-
-func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, cfg serveConfig, at addresses, logger *slog.Logger) error {
-	doors := w.doors(cfg, at, logger)
+// serveUntil answers at the doors until ctx ends, then drains the workspace.
+func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Logger) error {
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
@@ -166,11 +106,6 @@ func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, cfg serveCo
 				failed <- fmt.Errorf("serve: %w", err)
 			}
 		}()
-	}
-	fmt.Fprintf(stdout, "listening on http://%s\n", at.public.Addr())
-	logger.Info("serving", "address", at.public.Addr().String(), "data", cfg.data, "version", version)
-	if at.metrics != nil {
-		logger.Info("serving metrics", "address", at.metrics.Addr().String())
 	}
 
 	var err error

@@ -38,6 +38,7 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
+	stored.Compact = true
 	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
 	store, err := bolt.Open(dir, stored)
 	if err != nil {

@@ -408,5 +408,5 @@ func badForm(err error) error {
 	if p := typedProblem(err); p != nil {
 		return tooLarge("The file", maxFileBytes)
 	}
-	return badRequest("The form cannot be read: %v.", err)
+	return brokenBody("The form cannot be read: %v.", err)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -40,9 +41,21 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 		return nil, tooLarge("The body", limit)
 	}
 	if err != nil {
-		return nil, badRequest("The body ended early: %v.", err)
+		return nil, brokenBody("The body ended early: %v.", err)
 	}
 	return body, nil
+}
+
+// brokenBody tells a body that came too slowly from one that ended or cannot
+// be read.
+func brokenBody(format string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &problem{
+			status: 408, name: "too-slow", title: "The request came too slowly",
+			detail: fmt.Sprintf("The body came at less than %d bytes a second; send it again over a better line.", bodyRate),
+		}
+	}
+	return badRequest(format, err)
 }
 
 // readSized is io.ReadAll with room for what the sender says will come, as far

@@ -42,13 +42,23 @@ func (s *Server) events(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	ctx, p := c.Request.Context(), principal(c)
-	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
+	place, err := s.placeFor(c)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	defer release()
+	defer place.answered()
+	ctx, p := c.Request.Context(), principal(c)
+	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
+	if err != nil {
+		place.leave()
+		s.fail(c, err)
+		return
+	}
+	defer func() {
+		release()
+		place.leave()
+	}()
 	if len(in.pages) == 1 && len(refused) == 1 {
 		s.fail(c, refused[0].Err)
 		return

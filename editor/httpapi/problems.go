@@ -157,11 +157,11 @@ func sentence(err error) string {
 
 // fail answers with a problem; the error itself goes to the log where it is ours.
 func (s *Server) fail(c *gin.Context, err error) {
-	if c.Request.Context().Err() != nil {
+	p := toProblem(err)
+	if c.Request.Context().Err() != nil && p.status != http.StatusRequestTimeout {
 		c.Abort() // nobody is there to read an answer
 		return
 	}
-	p := toProblem(err)
 	if p.status >= 500 {
 		s.logger.Error("request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
 	}

@@ -30,7 +30,8 @@ type Config struct {
 	// workspace answers only this machine: what reaches it through a proxy or
 	// a rebound name is not from here.
 	AnyHost    bool
-	RateLimits bool             // off: a load test may go as fast as it can
+	RateLimits bool // off: a load test may go as fast as it can
+	Streams    StreamLimits
 	Metrics    *metrics.Metrics // default: those of this server alone
 	Logger     *slog.Logger
 	Now        func() time.Time
@@ -45,6 +46,7 @@ type Server struct {
 	store    storage.Store
 	cookies  *sessions.CookieStore
 	limits   *limits
+	streams  *streams
 	metrics  *metrics.Metrics
 	logger   *slog.Logger
 	name     string // of this process, random
@@ -74,7 +76,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	}
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
-		limits: newLimits(cfg.RateLimits, cfg.Now), once: newOnceEach(store, cfg.Now),
+		limits: newLimits(cfg.RateLimits, cfg.Now), streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
 		headers: fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -92,7 +94,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(patient(w, r)) }
 
 func (s *Server) route() error {
 	gin.SetMode(gin.ReleaseMode)

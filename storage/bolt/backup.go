@@ -150,6 +150,26 @@ func (w *copyWriter) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
+// IsBackup reports whether the file at path is a backup of some store, or the
+// file of one that nobody has open.
+func IsBackup(path string) bool {
+	is := false
+	err := guard(func() {
+		db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: defaultLockWait})
+		if err != nil {
+			return
+		}
+		defer db.Close()
+		err = db.View(func(tx *bbolt.Tx) error {
+			_, _, err := readMeta(tx, path)
+			return err
+		})
+		var newer *NewerError
+		is = err == nil || errors.As(err, &newer)
+	})
+	return is && err == nil
+}
+
 // restoring begins the name of the folder, in the one that a backup is restored
 // into, where the store stands until it is known to be whole.
 const restoring = "restoring-"

@@ -27,16 +27,20 @@ type Config struct {
 	// FoldAfter is how long after its newest change a page counts as left alone,
 	// and is folded to its end. Zero means 10 minutes.
 	FoldAfter time.Duration
+	// Compact has Open compact a file of some size of which more than half is
+	// free, before it opens it. See [Compact].
+	Compact bool
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
 	// Observe is told by the committer of each transaction that wrote
 	// something, or failed to. It must not block. Nil: nobody is told.
 	Observe func(Commit)
 
-	now    func() time.Time      // the clock; time.Now where nil
-	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
-	health func(error)           // told by the committer of each change of health
-	open   func() error          // asked before the file is opened again; may refuse
+	now         func() time.Time      // the clock; time.Now where nil
+	commit      func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
+	health      func(error)           // told by the committer of each change of health
+	compactFrom int64                 // which files are of some size; compactFrom where 0
+	open        func() error          // asked before the file is opened again; may refuse
 
 	blockChanges int // in a block; 1,024 where 0
 	keepRows     int // the newest changes of a page in use, which stay rows; 1,000 where 0
@@ -92,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.health == nil {
 		c.health = func(error) {}
+	}
+	if c.compactFrom == 0 {
+		c.compactFrom = compactFrom
 	}
 	if c.open == nil {
 		c.open = func() error { return nil }
