@@ -339,7 +339,7 @@ func verify(ctx context.Context, env environ, args []string) error {
 }
 
 func countsOf(v editor.Verified) string {
-	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, and %d records", v.Pages, v.Changes, v.Checkpoints, v.Records)
+	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, %d files and %d records", v.Pages, v.Changes, v.Checkpoints, v.Files, v.Records)
 }
 
 // A verdict shows how far verifying has come, and what it finds.
