@@ -23,10 +23,11 @@ import (
 
 // A workspace is a folder with all its parts put together.
 type workspace struct {
-	store   *bolt.Store
-	pages   *editor.Pages
-	server  *httpapi.Server
-	metrics *metrics.Metrics
+	store    *bolt.Store
+	accounts *account.Accounts
+	pages    *editor.Pages
+	server   *httpapi.Server
+	metrics  *metrics.Metrics
 }
 
 // storeConfig is how every command opens a workspace's store.
@@ -44,14 +45,13 @@ func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*worksp
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{store: store, metrics: cfg.Metrics}
-	accounts := account.New(store, time.Now)
-	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, accounts)
+	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
+	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	w.metrics.Watch(w.pages, store)
-	w.server, err = httpapi.New(ctx, cfg, w.pages, accounts, store)
+	w.server, err = httpapi.New(ctx, cfg, w.pages, w.accounts, store)
 	if err != nil {
 		w.pages.Close()
 		return nil, errors.Join(err, store.Close())

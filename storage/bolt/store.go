@@ -74,6 +74,9 @@ func Open(dir string, cfg Config) (*Store, error) {
 	if err == nil {
 		err = removeCompacting(path)
 	}
+	if err == nil {
+		err = syncFolder(dir) // a compaction may have been killed after it renamed the file
+	}
 	if err != nil {
 		db.Close()
 		return nil, err
