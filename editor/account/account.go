@@ -132,6 +132,15 @@ func (a *Accounts) Rename(ctx context.Context, p editor.Principal, name string) 
 	return p, a.putPerson(ctx, p, r.Version)
 }
 
+// Remember keeps an author of work that comes from elsewhere, unless somebody is
+// known by that id. Nobody can sign in as them.
+func (a *Accounts) Remember(ctx context.Context, id string, author editor.Author) error {
+	if _, err := a.Author(ctx, id); !errors.Is(err, editor.ErrUnknownAuthor) {
+		return err
+	}
+	return a.putPerson(ctx, editor.Principal{ID: id, Name: author.Name, Color: author.Color, Kind: author.Kind}, 0)
+}
+
 func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version uint64) error {
 	value, err := json.Marshal(person{p.Name, p.Color, p.Kind})
 	if err != nil {
