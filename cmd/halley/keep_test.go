@@ -140,3 +140,61 @@ func TestCompact(t *testing.T) {
 		t.Errorf("halley verify of a compacted folder ends with %+v", h)
 	}
 }
+
+// TestRestorePage brings a page of a backup back, into a folder that nobody
+// has open and into one that is served.
+func TestRestorePage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	doc := filepath.Join(t.TempDir(), "plan.md")
+	if err := os.WriteFile(doc, []byte("# The plan\n\nWrite it down.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := halley(context.Background(), io.Discard, nil, "import", "--data", dir, doc)
+	id := strings.TrimSpace(in.stdout[strings.LastIndex(in.stdout, " ")+1:])
+	file := filepath.Join(t.TempDir(), "backup")
+	if h := halley(context.Background(), io.Discard, nil, "backup", "--data", dir, file); h.status != 0 {
+		t.Fatalf("halley backup ends with %+v", h)
+	}
+	restorePage := func(page, dir string) heard {
+		return halley(context.Background(), io.Discard, nil, "restore", file, "--page", page, "--data", dir)
+	}
+	wantExported := func(h heard, prefix string) {
+		t.Helper()
+		at := strings.LastIndex(h.stdout, "/p/")
+		if h.status != 0 || at < 0 || !strings.HasPrefix(h.stdout, "restored page "+id+" with 1 changes as "+prefix) {
+			t.Fatalf("halley restore --page ends with %+v", h)
+		}
+		to := t.TempDir()
+		address := strings.TrimSpace(h.stdout[strings.LastIndex(h.stdout, " ")+1:])
+		if h := halley(context.Background(), io.Discard, nil, "export", "--data", dir, "--to", to, address); h.status != 0 {
+			t.Fatalf("halley export %s ends with %+v", address, h)
+		}
+		files, err := filepath.Glob(filepath.Join(to, "*.md"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("exported are %v, %v", files, err)
+		}
+		if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), "Write it down.") {
+			t.Errorf("the restored page is %q, %v", text, err)
+		}
+	}
+	wantExported(restorePage(id, dir), `"The plan (restored)": /p/`)
+	restorePage(id[:8], dir).wantOneLine(t, 1, "there is no page "+id[:8]+"; was it "+id+` ("The plan")?`)
+	restorePage(id, t.TempDir()).wantOneLine(t, 1, "no workspace")
+
+	ctx, stop := context.WithCancel(context.Background())
+	ready, out := io.Pipe()
+	ended := make(chan heard, 1)
+	go func() { ended <- halley(ctx, out, nil, serveArgs(dir)...) }()
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, ready)
+	wantExported(restorePage("https://example.org/p/"+id, dir), `"The plan (restored)": http://127.0.0.1:`)
+	if h := halley(context.Background(), io.Discard, nil, "verify", "--data", dir); h.status != 0 {
+		t.Errorf("halley verify ends with %+v", h)
+	}
+	stop()
+	if h := <-ended; h.status != 0 {
+		t.Errorf("halley serve ends with %+v", h)
+	}
+}
