@@ -247,7 +247,7 @@ func copyStore(ctx context.Context, env environ, data string, to io.Writer) (siz
 		size, bar = n, newByteProgress(env.stderr, "backup", n)
 		return io.MultiWriter(to, bar)
 	}
-	store, err := bolt.Open(data, bolt.Config{})
+	store, err := bolt.Open(data, storeConfig(nil))
 	if err == nil {
 		return size, errors.Join(store.Backup(ctx, begin), store.Close())
 	}
@@ -290,7 +290,7 @@ func restore(ctx context.Context, env environ, args []string) error {
 	}
 	defer from.Close()
 	var v editor.Verified
-	err = bolt.Restore(cfg.data, from, func(s *bolt.Store) (err error) {
+	err = bolt.Restore(cfg.data, storeConfig(nil), from, func(s *bolt.Store) (err error) {
 		v, err = verifyStore(ctx, env, s)
 		return err
 	})
@@ -323,7 +323,7 @@ func verify(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	var v editor.Verified
-	store, err := bolt.Open(data, bolt.Config{})
+	store, err := bolt.Open(data, storeConfig(nil))
 	switch {
 	case err == nil:
 		v, err = verifyStore(ctx, env, store)

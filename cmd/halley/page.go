@@ -61,7 +61,7 @@ func restorePage(ctx context.Context, env environ, cfg keepConfig) error {
 		return fmt.Errorf("there is no place for the backup to be opened in; TMPDIR names one: %w", plainPathError(err))
 	}
 	defer os.RemoveAll(aside)
-	err = bolt.Restore(aside, from, func(s *bolt.Store) error { return bringPage(ctx, env, cfg, s) })
+	err = bolt.Restore(aside, storeConfig(nil), from, func(s *bolt.Store) error { return bringPage(ctx, env, cfg, s) })
 	if err != nil {
 		return fmt.Errorf("restore a page of %s: %w", cfg.file, err)
 	}

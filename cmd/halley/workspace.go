@@ -30,14 +30,18 @@ type workspace struct {
 	metrics  *metrics.Metrics
 }
 
+// storeConfig is how every command opens a workspace's store.
+func storeConfig(logger *slog.Logger) bolt.Config {
+	return bolt.Config{Codec: editor.BlockCodec{}, Logger: logger}
+}
+
 // openWorkspace opens the store in a folder and builds the server over it.
 func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
-	store, err := bolt.Open(dir, bolt.Config{
-		Logger:  cfg.Logger,
-		Compact: true,
-		Observe: func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) },
-	})
+	stored := storeConfig(cfg.Logger)
+	stored.Compact = true
+	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
+	store, err := bolt.Open(dir, stored)
 	if err != nil {
 		return nil, err
 	}
