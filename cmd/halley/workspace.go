@@ -30,7 +30,7 @@ type workspace struct {
 }
 
 // openWorkspace opens the store in a folder and builds the server over it.
-func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
+func openWorkspace(ctx context.Context, dir string, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	store, err := bolt.Open(dir, bolt.Config{
 		Logger:  cfg.Logger,
@@ -42,7 +42,8 @@ func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*worksp
 	}
 	w := &workspace{store: store, metrics: cfg.Metrics}
 	accounts := account.New(store, time.Now)
-	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, accounts)
+	pages.Logger = cfg.Logger
+	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
