@@ -29,12 +29,13 @@ const (
 // does not recover from a failing disk while one is written.
 const writePatience = 30 * time.Second
 
-// control serves the folder's socket.
-func (w *workspace) control() http.Handler {
+// control serves the folder's socket. address is where the workspace is served otherwise.
+func (w *workspace) control(address string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", w.server)
 	mux.HandleFunc("GET "+backupPath, w.sendBackup)
 	mux.HandleFunc("GET "+verifyPath, w.sendVerified)
+	mux.HandleFunc("POST "+pagePath, w.receivePage(address))
 	return mux
 }
 
@@ -97,12 +98,12 @@ func sparse(progress func(done, total uint64)) func(done, total uint64) {
 }
 
 // askControl asks the server that has a folder open.
-func askControl(ctx context.Context, dir, path string) (*http.Response, error) {
+func askControl(ctx context.Context, dir, method, path string, body io.Reader) (*http.Response, error) {
 	c := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, dir) },
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func askControl(ctx context.Context, dir, path string) (*http.Response, error) {
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // the status says enough without
-		return nil, fmt.Errorf("the server answers %s: %s", resp.Status, said)
+		return nil, fmt.Errorf("the server answers: %s", strings.TrimSpace(string(said)))
 	}
 	return resp, nil
 }
@@ -122,7 +123,8 @@ func askControl(ctx context.Context, dir, path string) (*http.Response, error) {
 type keepConfig struct {
 	data  string
 	file  string
-	force bool
+	force bool   // of backup
+	page  string // of restore
 }
 
 // parseKeep reads --data, the flags that more adds, and a command's one
@@ -245,14 +247,14 @@ func copyStore(ctx context.Context, env environ, data string, to io.Writer) (siz
 		size, bar = n, newByteProgress(env.stderr, "backup", n)
 		return io.MultiWriter(to, bar)
 	}
-	store, err := bolt.Open(data, bolt.Config{})
+	store, err := bolt.Open(data, storeConfig(nil))
 	if err == nil {
 		return size, errors.Join(store.Backup(ctx, begin), store.Close())
 	}
 	if !errors.Is(err, bolt.ErrInUse) {
 		return 0, err
 	}
-	resp, err := askControl(ctx, data, backupPath)
+	resp, err := askControl(ctx, data, http.MethodGet, backupPath, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -265,13 +267,22 @@ const restoreUsage = `FILE
 
 Makes a workspace of a backup, in a folder that is empty or missing. It is
 verified before it is there; if it does not hold, the folder stays empty.
+
+With --page it brings one page back as a new page, with its whole history, into
+the workspace in the folder, also while a server has it open. What is there
+stays as it is. The backup is opened in a temporary folder (TMPDIR).
 `
 
 // restore makes a workspace of a backup in an empty folder.
 func restore(ctx context.Context, env environ, args []string) error {
-	cfg, err := parseKeep(env, "restore", restoreUsage, args, nil)
+	cfg, err := parseKeep(env, "restore", restoreUsage, args, func(flags *flag.FlagSet, cfg *keepConfig) {
+		flags.StringVar(&cfg.page, "page", "", "bring this page alone back, by its `ID` or address")
+	})
 	if err != nil {
 		return err
+	}
+	if cfg.page != "" {
+		return restorePage(ctx, env, cfg)
 	}
 	from, err := os.Open(cfg.file)
 	if err != nil {
@@ -279,7 +290,7 @@ func restore(ctx context.Context, env environ, args []string) error {
 	}
 	defer from.Close()
 	var v editor.Verified
-	err = bolt.Restore(cfg.data, from, func(s *bolt.Store) (err error) {
+	err = bolt.Restore(cfg.data, storeConfig(nil), from, func(s *bolt.Store) (err error) {
 		v, err = verifyStore(ctx, env, s)
 		return err
 	})
@@ -312,7 +323,7 @@ func verify(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	var v editor.Verified
-	store, err := bolt.Open(data, bolt.Config{})
+	store, err := bolt.Open(data, storeConfig(nil))
 	switch {
 	case err == nil:
 		v, err = verifyStore(ctx, env, store)
@@ -366,7 +377,7 @@ func verifyStore(ctx context.Context, env environ, store *bolt.Store) (editor.Ve
 }
 
 func verifyServed(ctx context.Context, env environ, data string) (editor.Verified, error) {
-	resp, err := askControl(ctx, data, verifyPath)
+	resp, err := askControl(ctx, data, http.MethodGet, verifyPath, nil)
 	if err != nil {
 		return editor.Verified{}, err
 	}

@@ -278,7 +278,7 @@ func TestBackupOfBlobs(t *testing.T) {
 	for range 4 {
 		backup := backUp(t, s)
 		dir := filepath.Join(t.TempDir(), "restored")
-		if err := Restore(dir, bytes.NewReader(backup), whole); err != nil {
+		if err := Restore(dir, Config{}, bytes.NewReader(backup), whole); err != nil {
 			t.Fatal(err)
 		}
 		copied := openStore(t, dir, Config{})
@@ -312,7 +312,7 @@ func TestRestoreOfBlobsRefuses(t *testing.T) {
 		"a bad end":               append(slices.Clone(good[:len(good)-1]), good[len(good)-1]+1),
 	} {
 		dir := filepath.Join(t.TempDir(), "data")
-		if err := Restore(dir, bytes.NewReader(backup), whole); !errors.Is(err, ErrNotStore) {
+		if err := Restore(dir, Config{}, bytes.NewReader(backup), whole); !errors.Is(err, ErrNotStore) {
 			t.Errorf("Restore with %s = %v, want ErrNotStore", name, err)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -323,7 +323,7 @@ func TestRestoreOfBlobsRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := Restore(dir, bytes.NewReader(backUp(t, s)), whole); err != nil {
+	if err := Restore(dir, Config{}, bytes.NewReader(backUp(t, s)), whole); err != nil {
 		t.Fatalf("a store that has lost one blob, and its backup cannot be restored: %v", err)
 	}
 	restored := openStore(t, dir, Config{})

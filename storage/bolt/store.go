@@ -37,6 +37,8 @@ type Store struct {
 	copies     *copies       // begun under mu
 	background chan struct{} // held by who writes what goes behind edits
 
+	folder *folder
+
 	closing    context.Context // ended by Close, because of ErrClosed
 	beginClose context.CancelCauseFunc
 	goroutines sync.WaitGroup
@@ -79,7 +81,7 @@ func Open(dir string, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
 	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
 	if err := s.files.clear(); err != nil {
 		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)
@@ -89,6 +91,7 @@ func Open(dir string, cfg Config) (*Store, error) {
 	s.closing, s.beginClose = context.WithCancelCause(context.Background())
 	s.goroutines.Go(s.commitAll)
 	s.goroutines.Go(func() { s.sweepAll(s.closing) })
+	s.goroutines.Go(func() { s.foldAll(s.closing) })
 	return s, nil
 }
 
