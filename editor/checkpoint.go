@@ -173,7 +173,9 @@ func (r *reading) content(names []string) (*ot.Content, error) {
 }
 
 var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	// It lives as long as the process, so it keeps 1 MiB to look back on, not the
+	// usual 16: texts seldom repeat themselves from further away.
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err) // our own options
 	}

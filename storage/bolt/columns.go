@@ -104,7 +104,8 @@ func huffUnpack(packed []byte, size int) ([]byte, error) {
 var scratches = sync.Pool{New: func() any { return &huff0.Scratch{} }}
 
 var packer = sync.OnceValue(func() *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true),
+		zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true)) // columns are short; otherwise it keeps 16 MB to look back on
 	if err != nil {
 		panic(err) // our own options
 	}
