@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"os/exec"
 	"strings"
@@ -21,6 +22,7 @@ type server struct {
 	flags  []string
 	url    string
 	log    log
+	files  int // that the process may have open; 0: as many as the system lets it
 
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process has ended
@@ -35,6 +37,13 @@ func serve(tb testing.TB, flags ...string) *server {
 
 func serveFolder(tb testing.TB, dir string, flags ...string) *server {
 	tb.Helper()
+	s := newServer(tb, dir, flags...)
+	s.start()
+	return s
+}
+
+// newServer is a server before its first life.
+func newServer(tb testing.TB, dir string, flags ...string) *server {
 	s := &server{tb: tb, dir: dir, listen: "127.0.0.1:0", flags: append([]string{"--rate-limits=off"}, flags...)}
 	tb.Cleanup(func() {
 		s.kill()
@@ -42,7 +51,6 @@ func serveFolder(tb testing.TB, dir string, flags ...string) *server {
 			tb.Logf("the server said:\n%s", s.log.tail())
 		}
 	})
-	s.start()
 	return s
 }
 
@@ -51,6 +59,9 @@ func (s *server) start() {
 	s.tb.Helper()
 	args := append([]string{"serve", "--data", s.dir, "--listen", s.listen}, s.flags...)
 	s.cmd = exec.Command(binary, args...)
+	if s.files > 0 {
+		s.cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, s.files), binary}, args...)...)
+	}
 	s.cmd.Stderr = &s.log
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {

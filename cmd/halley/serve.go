@@ -5,12 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"halley/editor/httpapi"
@@ -24,12 +22,14 @@ const (
 )
 
 type serveConfig struct {
-	listen     string
-	data       string
-	publicURL  string
-	open       bool
-	rateLimits switchFlag
-	logLevel   slog.Level
+	listen        string
+	data          string
+	publicURL     string
+	open          bool
+	rateLimits    switchFlag
+	metricsListen string
+	streams       httpapi.StreamLimits
+	logLevel      slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
@@ -40,6 +40,10 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.StringVar(&cfg.publicURL, "public-url", "", "the `address` that people type, for links and secure cookies")
 	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
 	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
+	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
+	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
+	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
+	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
@@ -57,21 +61,21 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	listener, err := listen(cfg.listen)
+	f, err := openFront(cfg, logger)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	w, err := openWorkspace(ctx, cfg.data, httpapi.Config{
-		PublicURL: cfg.publicURL, AnyHost: cfg.open, RateLimits: bool(cfg.rateLimits), Logger: logger,
-	})
+	defer f.close()
+	w, err := openWorkspace(ctx, cfg.data, f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
 	if err != nil {
 		return err
 	}
-	err = serveUntil(ctx, env.stdout, w, cfg.data, listener, logger)
+	doors := f.doors(w)
+	f.announce(env.stdout)
+	err = serveUntil(ctx, doors, w, logger)
 	return errors.Join(err, w.close())
 }
 
@@ -93,38 +97,16 @@ func isLoopback(listen string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is taken by another program; stop it, or give --listen another one", address)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listening on %s is not allowed; ports below 1024 are the administrator's", address)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %q: %w", address, err)
+// serveUntil answers at the doors until ctx ends, then drains the workspace.
+func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Logger) error {
+	failed := make(chan error, len(doors))
+	for _, d := range doors {
+		go func() {
+			if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve: %w", err)
+			}
+		}()
 	}
-	return l, nil
-}
-
-func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string, l net.Listener, logger *slog.Logger) error {
-	failed := make(chan error, 2)
-	start := func(srv *http.Server, l net.Listener) {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
-		}
-	}
-	public := httpServer(w.server, logger)
-	go start(public, l)
-	servers := []*http.Server{public}
-	if sock, err := listenSocket(dir); err != nil {
-		logger.Warn("commands cannot reach this server through its folder", "error", err)
-	} else {
-		local := localServer(w.control(), logger)
-		servers = append(servers, local)
-		go start(local, sock)
-	}
-	fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr())
-	logger.Info("serving", "address", l.Addr().String(), "data", dir, "version", version)
 
 	var err error
 	select {
@@ -132,22 +114,22 @@ func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string,
 	case err = <-failed:
 	}
 	logger.Info("draining")
-	drain(w, servers, logger)
+	drain(w, doors, logger)
 	return err
 }
 
 // drain answers what is in flight, sends readers away to come back, and ends.
 // Whoever still holds a connection after all this time is cut off: a reader
 // that takes nothing is no failure of ours.
-func drain(w *workspace, servers []*http.Server, logger *slog.Logger) {
+func drain(w *workspace, doors []door, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := w.pages.Drain(ctx); err != nil {
 		logger.Warn("readers are cut off", "error", err)
 	}
-	for _, srv := range servers {
-		if srv.Shutdown(ctx) != nil {
-			_ = srv.Close() // connections that are gone already
+	for _, d := range doors {
+		if d.server.Shutdown(ctx) != nil {
+			_ = d.server.Close() // connections that are gone already
 		}
 	}
 }

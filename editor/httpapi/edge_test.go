@@ -76,7 +76,7 @@ func signIn(t *testing.T, s *Server) *browser {
 func (b *browser) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Host = "localhost:8080"
+	r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:54321"
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

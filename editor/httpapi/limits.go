@@ -83,7 +83,7 @@ func (l *limits) sweep(now time.Time) {
 }
 
 // address is who is at the other end of the connection.
-func address(r *http.Request) string {
+func (s *Server) address(r *http.Request) string {
 	if isLocal(r.Context()) {
 		return "local"
 	}

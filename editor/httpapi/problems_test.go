@@ -27,6 +27,8 @@ var released = []struct {
 	{editor.ErrForbidden, 403, "forbidden"},
 	{editor.ErrNotFound, 404, "not-found"},
 	{editor.ErrNoSuchSeq, 404, "not-found"},
+	{editor.ErrNoSuchFile, 404, "not-found"},
+	{&editor.FileTooLargeError{}, 413, "too-large"},
 	{editor.ErrTrashed, 410, "trashed"},
 	{editor.ErrEpochChanged, 409, "epoch-changed"},
 	{&editor.BaseAheadError{}, 409, "base-ahead"},

@@ -1,42 +1,20 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gorilla/sessions"
 
 	"halley/editor"
 	"halley/editor/account"
-	"halley/storage"
 )
 
 const (
-	cookieName   = "halley"
-	cookieMaxAge = 400 * 24 * time.Hour // the longest a browser keeps one; the session itself ends sooner
-
 	principalKey = "halley.principal"
 	sessionKey   = "halley.session"
 )
-
-func newCookies(ctx context.Context, store storage.Store, secure bool) (*sessions.CookieStore, error) {
-	sign, err := storage.Secret(ctx, store, "secret/cookie-sign")
-	if err != nil {
-		return nil, fmt.Errorf("read the cookies' key: %w", err)
-	}
-	hide, err := storage.Secret(ctx, store, "secret/cookie-hide")
-	if err != nil {
-		return nil, fmt.Errorf("read the cookies' key: %w", err)
-	}
-	cookies := sessions.NewCookieStore(sign, hide)
-	cookies.Options = &sessions.Options{Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure}
-	cookies.MaxAge(int(cookieMaxAge / time.Second))
-	return cookies, nil
-}
 
 // identify finds out who is asking. Whether they may is not its business.
 func (s *Server) identify(c *gin.Context) {
@@ -97,7 +75,7 @@ func (s *Server) signedIn(c *gin.Context) {
 		s.fail(c, editor.ErrSignedOut)
 		return
 	}
-	s.paced(c, callsPerAddress, address(c.Request))
+	s.paced(c, callsPerAddress, s.address(c.Request))
 }
 
 func (s *Server) sessionRoutes(api *gin.RouterGroup) {
@@ -120,7 +98,7 @@ type signInBody struct {
 
 // signIn makes a guest of a name. Who is signed in already only changes it.
 func (s *Server) signIn(c *gin.Context) {
-	if !s.paced(c, signInsPer, address(c.Request)) {
+	if !s.paced(c, signInsPer, s.address(c.Request)) {
 		return
 	}
 	var in signInBody

@@ -17,7 +17,8 @@ import (
 // whether the refused one is in it: numbers go up by one, and nobody else
 // writes. One that is in it has its pages on the disk, for they are synced
 // before the meta page is written; only that meta page is in doubt. The probe
-// settles it, since a whole further transaction that is synced stands on it.
+// settles it: it writes that page once more and syncs, and only then a whole
+// further transaction, which stands on it.
 
 // A fate is what became of a transaction whose commit failed.
 type fate int
@@ -37,7 +38,9 @@ type doubt struct {
 func newDoubt(tx int, batch []*write) *doubt {
 	d := &doubt{tx: tx, touched: make(map[touched]bool, len(batch))}
 	for _, w := range batch {
-		d.touched[w.touches] = true
+		for _, what := range w.touches {
+			d.touched[what] = true
+		}
 	}
 	return d
 }
@@ -121,8 +124,12 @@ func (s *Store) fail(kind, cause error) {
 
 func (s *Store) setDoubt(d *doubt) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := s.doubt
 	s.doubt = d
+	s.mu.Unlock()
+	if d == nil {
+		s.watchers.recovered(before)
+	}
 }
 
 // reopen closes the file, opens it again, and drops a doubt that turns out to
@@ -144,6 +151,7 @@ func (s *Store) reopen() error {
 		return err
 	}
 	if s.doubt != nil && newest < s.doubt.tx {
+		s.watchers.recovered(s.doubt)
 		s.doubt = nil
 	}
 	return nil
@@ -160,8 +168,8 @@ func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
 	if db, err = openFile(s.path, s.cfg.LockWait); err != nil {
 		return nil, 0, err
 	}
-	epoch, newest, err := examine(db, s.path, s.cfg)
-	if err == nil && epoch != s.epoch {
+	id, newest, err := examine(db, s.path, s.cfg)
+	if err == nil && id != s.id {
 		err = fmt.Errorf("%s: another store has taken its place", s.path)
 	}
 	if err != nil {
@@ -180,6 +188,9 @@ const probeBytes = 64 << 10
 // probe tries whether the disk takes a transaction. If not, the file has been
 // opened again.
 func (s *Store) probe() error {
+	if err := confirm(s.db); err != nil {
+		return err
+	}
 	_, err := s.transact(func(t *tables) bool {
 		t.put(t.meta, keyProbe, make([]byte, probeBytes))
 		return true

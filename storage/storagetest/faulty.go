@@ -3,13 +3,14 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
 	"halley/storage"
 )
 
-// A Fault is what becomes of one write (Append, Put or Delete) to a Faulty.
+// A Fault is what becomes of one write (Append, Put, Delete or PutBlob) to a Faulty.
 type Fault int
 
 const (
@@ -99,6 +100,18 @@ func (f *Faulty) Put(ctx context.Context, r storage.Record) (version uint64, err
 // Delete is the Store's, with the faults that are planned.
 func (f *Faulty) Delete(ctx context.Context, key string, version uint64) error {
 	return f.write(ctx, func() error { return f.Store.Delete(ctx, key, version) })
+}
+
+// PutBlob is the Store's, with the faults that are planned.
+func (f *Faulty) PutBlob(ctx context.Context, page storage.PageID, until time.Time, r io.Reader) (b storage.Blob, err error) {
+	err = f.write(ctx, func() error {
+		b, err = f.Store.PutBlob(ctx, page, until, r)
+		return err
+	})
+	if err != nil {
+		return storage.Blob{}, err
+	}
+	return b, nil
 }
 
 // Healthy is the Store's, or says what FailAlways has planned.
