@@ -130,16 +130,20 @@ func (f *front) publicServer(w *workspace) *http.Server {
 	return srv
 }
 
-// announce says that the server is ready.
+// announce says where the server is, and last, on standard output, that it is
+// ready.
 func (f *front) announce(stdout io.Writer) {
+	f.logger.Info("serving", "address", f.public.Addr().String(), "data", f.cfg.data, "version", version)
+	f.room.log(f.logger)
+	if f.plain != nil {
+		f.logger.Info("leading to https", "address", f.plain.Addr().String())
+	}
+	if f.metrics != nil {
+		f.logger.Info("serving metrics", "address", f.metrics.Addr().String())
+	}
 	scheme := "http"
 	if f.cfg.tls.on() {
 		scheme = "https"
 	}
 	fmt.Fprintf(stdout, "listening on %s://%s\n", scheme, f.public.Addr())
-	f.logger.Info("serving", "address", f.public.Addr().String(), "data", f.cfg.data, "version", version)
-	f.room.log(f.logger)
-	if f.metrics != nil {
-		f.logger.Info("serving metrics", "address", f.metrics.Addr().String())
-	}
 }

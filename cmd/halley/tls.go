@@ -102,7 +102,7 @@ func (f *front) plainServer() *http.Server {
 	}
 	h := listen.ToHTTPS(port)
 	if f.acme != nil {
-		h = f.acme.HTTPHandler(h)
+		h = listen.WithoutPort(f.acme.HTTPHandler(h))
 	}
 	srv := httpServer(h, f.logger)
 	srv.ReadTimeout, srv.WriteTimeout = 10*time.Second, 10*time.Second

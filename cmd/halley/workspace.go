@@ -73,7 +73,7 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 			PingTimeout:      15 * time.Second,
 			WriteByteTimeout: 30 * time.Second, // and one that takes nothing is not
 		},
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
 

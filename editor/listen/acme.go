@@ -41,6 +41,18 @@ func TLS(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
 	return &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12}
 }
 
+// WithoutPort takes the port off a request's Host: a Manager, which looks for
+// the domain there, knows it only without one.
+func WithoutPort(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, _, err := net.SplitHostPort(r.Host); err == nil {
+			r = r.WithContext(r.Context())
+			r.Host = name
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // ToHTTPS leads whoever comes over plain HTTP to the same address over TLS, at
 // that port. Only reading is led: what was sent openly is refused, so that
 // nobody goes on doing so.
