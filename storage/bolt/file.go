@@ -34,6 +34,7 @@ var (
 	keyFormat  = []byte("format")
 	keyEpoch   = []byte("epoch")
 	keyCreated = []byte("created")
+	keyCopied  = []byte("copied") // random, new with each compaction; before the first there is none
 )
 
 var (
@@ -142,11 +143,18 @@ func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
 			break
 		}
 	}
+	if errors.Is(err, errReplaced) {
+		return openFile(path, lockWait)
+	}
 	if err != nil {
 		return nil, sayWhy(path, err)
 	}
 	return db, nil
 }
+
+// errReplaced: while the file's lock was waited for, another file has taken its
+// place.
+var errReplaced = errors.New("the file was replaced")
 
 // mapSizes are the address spaces to try, largest first. A large one spares
 // readers every remapping, which would wait for all of them; it costs no
@@ -180,7 +188,20 @@ func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err e
 		guardErr = errors.Join(guardErr, unlock(file), file.Close())
 		return nil, fmt.Errorf("%w: %w", bbolterrors.ErrInvalid, guardErr)
 	}
+	if err == nil && !isAt(file, path) {
+		return nil, errors.Join(errReplaced, db.Close())
+	}
 	return db, err
+}
+
+// isAt reports whether an open file is the one at path.
+func isAt(file *os.File, path string) bool {
+	mine, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(mine, there)
 }
 
 // confirm makes sure that the newest transaction in db's file is on the disk.

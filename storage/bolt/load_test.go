@@ -31,6 +31,7 @@ const (
 	writersOf = 10
 
 	checkpointEvery = 60     // changes of a page
+	foldEvery       = 40     // changes of a page
 	recordsFor      = 4      // keys that are put again and again
 	largestPart     = 150000 // bytes of a checkpoint at most
 )
@@ -55,7 +56,8 @@ type load struct {
 func loadChild() { runLoad(Config{}, (*load).keepBackups) }
 
 func runLoad(cfg Config, backUp func(*load)) {
-	cfg.SweepEvery, cfg.RetryFirst, cfg.RetryLast = 5*time.Millisecond, time.Millisecond, time.Millisecond
+	cfg.SweepEvery, cfg.blockChanges, cfg.keepRows = 5*time.Millisecond, foldEvery, foldEvery/2
+	cfg.RetryFirst, cfg.RetryLast = time.Millisecond, time.Millisecond
 	most, _ := strconv.ParseInt(os.Getenv(mostEnv), 10, 64) // 0 where there is none
 	l := &load{Store: childStore(cfg), dir: os.Getenv(dirEnv), round: os.Getenv(roundEnv), most: most}
 	for p := range loadPages {

@@ -168,8 +168,8 @@ func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
 	if db, err = openFile(s.path, s.cfg.LockWait); err != nil {
 		return nil, 0, err
 	}
-	epoch, newest, err := examine(db, s.path, s.cfg)
-	if err == nil && epoch != s.epoch {
+	id, newest, err := examine(db, s.path, s.cfg)
+	if err == nil && id != s.id {
 		err = fmt.Errorf("%s: another store has taken its place", s.path)
 	}
 	if err != nil {

@@ -121,7 +121,7 @@ type shortReads struct {
 
 func (s *shortReads) Read(ctx context.Context, page storage.PageID, after, upTo uint64, fn func(storage.Change) error) error {
 	if s.nth(2) {
-		upTo = min(upTo, after+1)
+		upTo = after
 	}
 	return s.Store.Read(ctx, page, after, upTo, fn)
 }
