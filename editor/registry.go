@@ -20,6 +20,7 @@ import (
 type Config struct {
 	MaxPageBytes     int           // content of one page, 10 MB
 	MaxTransformCost int           // operations × changes of one edit, 4,000,000
+	MaxFileBytes     int64         // one picture or attachment, 64 MiB
 	IdleUnload       time.Duration // a page nobody asks for leaves memory, 10 minutes
 	MaxLoadedBytes   int           // content of all loaded pages together, 512 MB
 	PresenceEvery    time.Duration // presence of a page is told at most so often, 100 ms
@@ -33,6 +34,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxPageBytes:     10_000_000,
 		MaxTransformCost: 4_000_000,
+		MaxFileBytes:     64 << 20,
 		IdleUnload:       10 * time.Minute,
 		MaxLoadedBytes:   512_000_000,
 		PresenceEvery:    100 * time.Millisecond,
@@ -48,6 +50,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxTransformCost == 0 {
 		c.MaxTransformCost = d.MaxTransformCost
+	}
+	if c.MaxFileBytes == 0 {
+		c.MaxFileBytes = d.MaxFileBytes
 	}
 	if c.IdleUnload == 0 {
 		c.IdleUnload = d.IdleUnload
@@ -308,11 +313,24 @@ func (ps *Pages) Submit(ctx context.Context, p Principal, id PageID, e Edit) (ui
 		r.refused = ErrDraining
 	}
 	if r.Invalid == nil {
-		if err := checkContents(e.Delta); err != nil {
-			r.Invalid = err
-		}
+		r.Invalid = checkContents(e.Delta)
+	}
+	if r.Invalid == nil && r.refused == nil {
+		ps.checkRequest(ctx, p, id, r)
 	}
 	return ps.submit(ctx, id, r)
+}
+
+// checkRequest notes what is wrong with the files that an edit names.
+func (ps *Pages) checkRequest(ctx context.Context, p Principal, id PageID, r *request) {
+	err := ps.checkFiles(ctx, p, id, r.Delta)
+	var bad *ot.InvalidError
+	switch {
+	case errors.As(err, &bad):
+		r.Invalid = bad
+	case err != nil:
+		r.refused = err // in its turn: a resend is recognised all the same
+	}
 }
 
 // submit carries a request to its page, as often as it takes: the page may

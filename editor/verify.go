@@ -11,19 +11,20 @@ import (
 
 // A Verified counts what Verify went through.
 type Verified struct {
-	Pages, Changes, Checkpoints, Records int
+	Pages, Changes, Checkpoints, Records, Files int
 }
 
 // Verify reads a whole store and calls bad for each thing that does not hold,
 // naming page and seq: the checksums of every page's log and its order, whether
 // each change fits what came before it, whether each checkpoint is what the log
 // amounts to there, what the log knows of its clients and finds their edits by,
-// every record, and the structure of the store itself. It
-// calls progress with how many changes it has read, of how many. The store may
+// every record, every file, whose hash is computed again, and the structure of
+// the store itself. It calls progress with how many changes and files it has
+// read, of how many. The store may
 // serve meanwhile; what comes later than the call is not looked at. The error
 // is of ctx or of a store that cannot be read at all.
 func Verify(ctx context.Context, store storage.Store, progress func(done, total uint64), bad func(error)) (Verified, error) {
-	v := verifying{ctx: ctx, store: store, progress: progress, bad: bad}
+	v := verifying{ctx: ctx, store: store, progress: progress, bad: bad, named: map[storage.Hash]place{}}
 	var logs []storage.LogInfo
 	err := store.Logs(ctx, func(l storage.LogInfo) error {
 		logs = append(logs, l)
@@ -36,11 +37,23 @@ func Verify(ctx context.Context, store storage.Store, progress func(done, total 
 	if err := store.Check(ctx, bad); err != nil {
 		return v.Verified, fmt.Errorf("check the store: %w", err)
 	}
+	var files []storage.Blob
+	err = store.Blobs(ctx, func(b storage.Blob) error {
+		files = append(files, b)
+		v.total++
+		return nil
+	})
+	if err = v.tell(err); err != nil {
+		return v.Verified, fmt.Errorf("list the files: %w", err)
+	}
 	for _, l := range logs {
 		v.Pages++
 		if err := v.page(l); err != nil {
 			return v.Verified, err
 		}
+	}
+	if err := v.files(files); err != nil {
+		return v.Verified, err
 	}
 	err = store.List(ctx, "", "", func(storage.Record) error {
 		v.Records++
@@ -60,6 +73,7 @@ type verifying struct {
 	progress    func(done, total uint64)
 	bad         func(error)
 	done, total uint64
+	named       map[storage.Hash]place // files, and the first change that names each
 }
 
 // tell passes on damage, and returns any other error.
@@ -85,6 +99,7 @@ func (v *verifying) page(l storage.LogInfo) error {
 	before := v.done
 	p := past{state: newState("", 0), authors: map[string]bool{}}
 	clients := map[string]clientState{}
+	files := tallies{}
 	err = v.store.Read(v.ctx, l.Page, 0, l.Head, func(sc storage.Change) error {
 		c, err := decodeChange(sc)
 		if err == nil {
@@ -95,6 +110,7 @@ func (v *verifying) page(l storage.LogInfo) error {
 		}
 		p.authors[c.Author], p.time = true, c.Time
 		v.client(l.Page, clients, c)
+		v.name(l.Page, files, c)
 		if data, ok := checkpoints[c.Seq]; ok {
 			v.checkpoint(l.Page, p, data)
 		}
@@ -109,6 +125,9 @@ func (v *verifying) page(l storage.LogInfo) error {
 	v.done = before + l.Head
 	if p.seq < l.Head {
 		return nil // the first bad change is told; what hangs on it says no more
+	}
+	if err := v.uses(l.Page, files); err != nil {
+		return err
 	}
 	return v.tell(v.store.CheckLog(v.ctx, l.Page, v.bad))
 }

@@ -5,26 +5,50 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
 // parseFlags reads a command's flags, each also from the environment: --data
-// as HALLEY_DATA. The command line wins.
+// as HALLEY_DATA. The command line wins. Flags may stand behind arguments too.
+// usage is the arguments and, behind an empty line, what the command does.
 func parseFlags(env environ, fs *flag.FlagSet, usage string, args []string) error {
 	fs.SetOutput(env.stderr)
 	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "Usage: halley %s [flags] %s\n\n", fs.Name(), usage)
+		arguments, text, _ := strings.Cut(usage, "\n\n")
+		fmt.Fprintln(fs.Output(), strings.TrimSpace("Usage: halley "+fs.Name()+" [flags] "+arguments))
+		if text != "" {
+			fmt.Fprint(fs.Output(), "\n", text)
+		}
+		fmt.Fprintln(fs.Output())
 		fs.VisitAll(func(f *flag.Flag) { printFlag(fs, f) })
 	}
 	if err := fromEnvironment(env, fs); err != nil {
 		fmt.Fprintf(env.stderr, "halley %s: %v\n", fs.Name(), err)
 		return errUsage
 	}
-	err := fs.Parse(args)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	arguments, err := parseAll(fs, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
 		return errUsage // the flag package has said what is wrong
 	}
-	return err
+	return fs.Parse(append([]string{"--"}, arguments...))
+}
+
+// parseAll parses the flags among args, up to "--", and returns the arguments.
+func parseAll(fs *flag.FlagSet, args []string) (arguments []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := fs.Args()
+		if len(rest) == 0 || len(rest) < len(args) && args[len(args)-len(rest)-1] == "--" {
+			return append(arguments, rest...), nil
+		}
+		arguments, args = append(arguments, rest[0]), rest[1:]
+	}
 }
 
 func printFlag(fs *flag.FlagSet, f *flag.Flag) {
@@ -119,5 +143,19 @@ func (s *switchFlag) Set(text string) error {
 	default:
 		return errors.New("it is either on or off")
 	}
+	return nil
+}
+
+// mebibytes are a size, as people say it.
+type mebibytes int64
+
+func (m *mebibytes) String() string { return strconv.FormatInt(int64(*m), 10) }
+
+func (m *mebibytes) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return errors.New("it is a whole number of MiB, at least 1")
+	}
+	*m = mebibytes(n)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"golang.org/x/crypto/acme/autocert"
@@ -115,9 +116,17 @@ func (f *front) doors(w *workspace) []door {
 	if sock, err := listenSocket(f.cfg.data); err != nil {
 		f.logger.Warn("commands cannot reach this server through its folder", "error", err)
 	} else {
-		doors = append(doors, door{sock, localServer(w.control(), f.logger)})
+		doors = append(doors, door{sock, localServer(w.control(f.address()), f.logger)})
 	}
 	return doors
+}
+
+// address is what people type.
+func (f *front) address() string {
+	if f.cfg.publicURL != "" {
+		return strings.TrimSuffix(f.cfg.publicURL, "/")
+	}
+	return "http://" + f.public.Addr().String()
 }
 
 // publicServer counts connections; streams that have left net/http with theirs

@@ -17,11 +17,11 @@ var knows = map[string][]string{
 	"halley/ot/ottest": {"halley/ot"},
 	"halley/ot/diff":   {"halley/ot", "github.com/sergi/go-diff", "github.com/rivo/uniseg"},
 
-	"halley/push": {},
+	"halley/push": {"golang.org/x/sys"},
 
 	"halley/storage":             {},
-	"halley/storage/storagetest": {"halley/storage"},
-	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "golang.org/x/sys"},
+	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
+	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
 	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
 	"halley/editor/account": {"halley/editor", "halley/storage"},

@@ -23,30 +23,36 @@ import (
 
 // A workspace is a folder with all its parts put together.
 type workspace struct {
-	store   *bolt.Store
-	pages   *editor.Pages
-	server  *httpapi.Server
-	metrics *metrics.Metrics
+	store    *bolt.Store
+	accounts *account.Accounts
+	pages    *editor.Pages
+	server   *httpapi.Server
+	metrics  *metrics.Metrics
+}
+
+// storeConfig is how every command opens a workspace's store.
+func storeConfig(logger *slog.Logger) bolt.Config {
+	return bolt.Config{Codec: editor.BlockCodec{}, Logger: logger}
 }
 
 // openWorkspace opens the store in a folder and builds the server over it.
-func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
+func openWorkspace(ctx context.Context, dir string, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
-	store, err := bolt.Open(dir, bolt.Config{
-		Logger:  cfg.Logger,
-		Observe: func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) },
-	})
+	stored := storeConfig(cfg.Logger)
+	stored.Compact = true
+	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
+	store, err := bolt.Open(dir, stored)
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{store: store, metrics: cfg.Metrics}
-	accounts := account.New(store, time.Now)
-	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, accounts)
+	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
+	pages.Logger = cfg.Logger
+	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	w.metrics.Watch(w.pages, store)
-	w.server, err = httpapi.New(ctx, cfg, w.pages, accounts, store)
+	w.server, err = httpapi.New(ctx, cfg, w.pages, w.accounts, store)
 	if err != nil {
 		w.pages.Close()
 		return nil, errors.Join(err, store.Close())

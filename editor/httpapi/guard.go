@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -195,3 +196,19 @@ func plainWriter(c *gin.Context) http.ResponseWriter {
 		w = u.Unwrap()
 	}
 }
+
+// A streamWriter is net/http's own writer, and lets gin know when the response
+// has begun or the connection is taken over: gin then leaves it alone.
+type streamWriter struct {
+	http.ResponseWriter
+	gin gin.ResponseWriter
+}
+
+func (w streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w streamWriter) WriteHeader(status int) {
+	w.gin.WriteHeader(status)
+	w.gin.WriteHeaderNow()
+}
+
+func (w streamWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.gin.Hijack() }

@@ -127,6 +127,7 @@ func (s *Server) route() error {
 	s.changeRoutes(api)
 	s.contentRoutes(api)
 	s.eventRoutes(api)
+	s.fileRoutes(e, api)
 
 	e.NoMethod(func(c *gin.Context) {
 		s.fail(c, &problem{status: 405, name: "no-such-method", title: "Not this method", detail: "This address does not take " + c.Request.Method + "."})

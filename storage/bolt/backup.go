@@ -150,15 +150,35 @@ func (w *copyWriter) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
+// IsBackup reports whether the file at path is a backup of some store, or the
+// file of one that nobody has open.
+func IsBackup(path string) bool {
+	is := false
+	err := guard(func() {
+		db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: defaultLockWait})
+		if err != nil {
+			return
+		}
+		defer db.Close()
+		err = db.View(func(tx *bbolt.Tx) error {
+			_, _, err := readMeta(tx, path)
+			return err
+		})
+		var newer *NewerError
+		is = err == nil || errors.As(err, &newer)
+	})
+	return is && err == nil
+}
+
 // restoring begins the name of the folder, in the one that a backup is restored
 // into, where the store stands until it is known to be whole.
 const restoring = "restoring-"
 
 // Restore makes a store of a backup in dir, which must be empty or missing, with
-// an epoch of its own. What an earlier one that was broken off has left there
+// an epoch of its own, opened as cfg says. What an earlier one that was broken off has left there
 // goes. check is asked whether the store holds; if not, or if anything else
 // fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
-func Restore(dir string, backup io.ReadSeeker, check func(*Store) error) error {
+func Restore(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
@@ -169,7 +189,7 @@ func Restore(dir string, backup io.ReadSeeker, check func(*Store) error) error {
 	if err != nil {
 		return sayWhy(filepath.Join(dir, FileName), err)
 	}
-	err = restoreAside(aside, backup, check)
+	err = restoreAside(aside, cfg, backup, check)
 	// The store's file comes last: without it there is no store yet.
 	for _, name := range []string{BlobFolder, FileName} {
 		if err == nil {
@@ -215,7 +235,7 @@ func moveIn(from, to string) error {
 	return os.Rename(from, to)
 }
 
-func restoreAside(dir string, backup io.ReadSeeker, check func(*Store) error) error {
+func restoreAside(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
@@ -234,7 +254,7 @@ func restoreAside(dir string, backup io.ReadSeeker, check func(*Store) error) er
 	if err := restoreBlobs(dir, io.LimitReader(backup, blobs)); err != nil {
 		return err
 	}
-	s, err := Open(dir, Config{})
+	s, err := Open(dir, cfg)
 	if err != nil {
 		return err
 	}

@@ -193,24 +193,25 @@ func usedPages(t *testing.T, path string) (ids []int, pageSize int64) {
 // TestCheckFindsWrongRows: rows that are whole in themselves and wrong.
 func TestCheckFindsWrongRows(t *testing.T) {
 	t.Parallel()
+	const second, third, length = 1 + markEvery, 1 + 2*markEvery, 2*markEvery + 150 // the edits that have marks, and the newest
 	for name, c := range map[string]struct {
 		harm func(t *tables)
 		want string
 	}{
 		"a mark of another change": {func(t *tables) {
-			key := markKey("page", "client", 65)
-			t.put(t.pages, key, encodeMark(key, 64))
-		}, "page page, change 64: a mark says that it is edit 65 of client client, and it is not"},
+			key := markKey("page", "client", second)
+			t.put(t.pages, key, encodeMark(key, second-1))
+		}, fmt.Sprintf("page page, change %d: a mark says that it is edit %d of client client, and it is not", second-1, second)},
 		"a lost first mark": {func(t *tables) { t.remove(t.pages, markKey("page", "client", 1)) },
-			"page page, change 65: the first mark of client client is at its edit 65"},
-		"a lost newest mark": {func(t *tables) { t.remove(t.pages, markKey("page", "client", 129)) },
-			"client client has its newest mark at edit 65, change 65; it should be at 129, 129"},
+			fmt.Sprintf("page page, change %d: the first mark of client client is at its edit %[1]d", second)},
+		"a lost newest mark": {func(t *tables) { t.remove(t.pages, markKey("page", "client", third)) },
+			fmt.Sprintf("client client has its newest mark at edit %d, change %[1]d; it should be at %d, %[2]d", second, third)},
 		"a client that lags": {func(t *tables) {
 			key := clientKey("page", "client")
 			row, _ := t.client("page", "client")
-			row.N, row.Seq = 149, 149
+			row.N, row.Seq = length-1, length-1
 			t.put(t.pages, key, row.encode(key))
-		}, "page page, change 150: it is edit 150 of client client"},
+		}, fmt.Sprintf("page page, change %d: it is edit %[1]d of client client", length)},
 		"a client of nobody": {func(t *tables) {
 			key, mark := clientKey("page", "ghost"), markKey("page", "ghost", 1)
 			row := clientRow{ClientState: storage.ClientState{Author: "ann", N: 1, Seq: 3}, markedN: 1, markedSeq: 3}
@@ -227,13 +228,7 @@ func TestCheckFindsWrongRows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			s := openStore(t, dir, Config{})
-			for n := uint64(0); n < 150; n += 10 {
-				var changes []storage.Change
-				for i := range uint64(10) {
-					changes = append(changes, changeOf("client", n+i+1))
-				}
-				mustAppend(t, s, "page", n, changes...)
-			}
+			mustAppend(t, s, "page", 0, batchFrom(1, length)...)
 			for _, r := range []storage.Record{{Key: "a"}, {Key: "b"}, {Key: "c", Expires: time.Now().Add(time.Hour)}} {
 				if _, err := s.Put(t.Context(), r); err != nil {
 					t.Fatal(err)

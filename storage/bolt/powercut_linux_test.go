@@ -24,7 +24,7 @@ type platter struct {
 	dir   string
 	seen  map[string]*file // names, as the process sees them
 	names map[string]*file // names that are on the disk for sure
-	later []*renaming        // what may or may not be yet
+	later []*renaming      // what may or may not be yet
 }
 
 // A renaming changes names: each to a file, or to none.

@@ -25,6 +25,7 @@ type call struct {
 	said         bool   // the write is to the standard output
 	began, ended int    // ended is never where the process was killed within
 	failed       bool
+	first        bool // it is among the first of its process
 }
 
 const never = math.MaxInt
@@ -52,14 +53,14 @@ func straceFor(t *testing.T) string {
 
 // record runs part of a child on the store in dir until it has said most lines,
 // and returns its calls in the order in which they began.
-func record(t *testing.T, part, dir string, most int, faults ...string) []*call {
+func record(t *testing.T, part, dir string, round, most int, faults ...string) []*call {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "record")
 	wrap := []string{
 		straceFor(t), "-f", "--seccomp-bpf", "-y", "-xx", "-s", strconv.Itoa(longestWrite), "-e", "signal=none",
 		"-o", file, "-e", "trace=" + recordedCalls,
 	}
-	cmd := child(t, part, dir, 0, append(wrap, faults...)...)
+	cmd := child(t, part, dir, round, append(wrap, faults...)...)
 	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", mostEnv, most), "GORACE=atexit_sleep_ms=0")
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v: %v", cmd.Args, err)
@@ -98,6 +99,7 @@ func parseRecord(text []byte) (calls []*call, err error) {
 		if err := c.begin(rest); err != nil {
 			return nil, fmt.Errorf("line %d, %.200s: %w", place, rest, err)
 		}
+		c.first = len(calls) < firstCalls
 		calls = append(calls, c)
 		open[string(thread)] = c
 		if !bytes.HasSuffix(rest, []byte("<unfinished ...>")) {

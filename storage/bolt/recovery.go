@@ -17,7 +17,8 @@ import (
 // whether the refused one is in it: numbers go up by one, and nobody else
 // writes. One that is in it has its pages on the disk, for they are synced
 // before the meta page is written; only that meta page is in doubt. The probe
-// settles it, since a whole further transaction that is synced stands on it.
+// settles it: it writes that page once more and syncs, and only then a whole
+// further transaction, which stands on it.
 
 // A fate is what became of a transaction whose commit failed.
 type fate int
@@ -167,8 +168,8 @@ func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
 	if db, err = openFile(s.path, s.cfg.LockWait); err != nil {
 		return nil, 0, err
 	}
-	epoch, newest, err := examine(db, s.path, s.cfg)
-	if err == nil && epoch != s.epoch {
+	id, newest, err := examine(db, s.path, s.cfg)
+	if err == nil && id != s.id {
 		err = fmt.Errorf("%s: another store has taken its place", s.path)
 	}
 	if err != nil {
@@ -187,6 +188,9 @@ const probeBytes = 64 << 10
 // probe tries whether the disk takes a transaction. If not, the file has been
 // opened again.
 func (s *Store) probe() error {
+	if err := confirm(s.db); err != nil {
+		return err
+	}
 	_, err := s.transact(func(t *tables) bool {
 		t.put(t.meta, keyProbe, make([]byte, probeBytes))
 		return true

@@ -14,9 +14,9 @@ import (
 
 // A Store is a storage.Store in one bbolt file.
 type Store struct {
-	cfg   Config
-	path  string
-	epoch string
+	cfg  Config
+	path string
+	id   fileID
 
 	queue  *queue
 	gate   *gate
@@ -37,6 +37,8 @@ type Store struct {
 	copies     *copies       // begun under mu
 	background chan struct{} // held by who writes what goes behind edits
 
+	folder *folder
+
 	closing    context.Context // ended by Close, because of ErrClosed
 	beginClose context.CancelCauseFunc
 	goroutines sync.WaitGroup
@@ -53,6 +55,9 @@ func Open(dir string, cfg Config) (*Store, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, err
 	}
+	if cfg.Compact {
+		compactIfItPays(dir, cfg)
+	}
 	path := filepath.Join(dir, FileName)
 	if err := makeFile(path, cfg); err != nil {
 		return nil, err
@@ -61,12 +66,22 @@ func Open(dir string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	epoch, newest, err := examine(db, path, cfg)
+	if err := confirm(db); err != nil {
+		db.Close()
+		return nil, sayWhy(path, err)
+	}
+	id, newest, err := examine(db, path, cfg)
+	if err == nil {
+		err = removeCompacting(path)
+	}
+	if err == nil {
+		err = syncFolder(dir) // a compaction may have been killed after it renamed the file
+	}
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
 	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
 	if err := s.files.clear(); err != nil {
 		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)
@@ -76,32 +91,33 @@ func Open(dir string, cfg Config) (*Store, error) {
 	s.closing, s.beginClose = context.WithCancelCause(context.Background())
 	s.goroutines.Go(s.commitAll)
 	s.goroutines.Go(func() { s.sweepAll(s.closing) })
+	s.goroutines.Go(func() { s.foldAll(s.closing) })
 	return s, nil
 }
 
-// examine returns the store's epoch and its newest transaction.
-func examine(db *bbolt.DB, path string, cfg Config) (epoch string, newest int, err error) {
+// A fileID tells a store's file from others: the store's epoch, and which of
+// its compactions made the file.
+type fileID struct{ epoch, copied string }
+
+// examine returns which file db is and its newest transaction.
+func examine(db *bbolt.DB, path string, cfg Config) (id fileID, newest int, err error) {
 	guardErr := guard(func() {
-		if epoch, err = identify(db, path, cfg.now()); err == nil {
-			newest, err = newestTx(db)
+		if id.epoch, err = identify(db, path, cfg.now()); err != nil {
+			return
 		}
+		err = db.View(func(tx *bbolt.Tx) error {
+			id.copied, newest = string(tx.Bucket(bucketMeta).Get(keyCopied)), tx.ID()
+			return nil
+		})
 	})
 	if guardErr != nil {
-		return "", 0, fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
+		return fileID{}, 0, fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
 	}
-	return epoch, newest, err
-}
-
-func newestTx(db *bbolt.DB) (id int, err error) {
-	err = db.View(func(tx *bbolt.Tx) error {
-		id = tx.ID()
-		return nil
-	})
-	return id, err
+	return id, newest, err
 }
 
 // Epoch is the store's random id.
-func (s *Store) Epoch() string { return s.epoch }
+func (s *Store) Epoch() string { return s.id.epoch }
 
 // Healthy says why the store takes no writes now; nil if it does.
 func (s *Store) Healthy() error {

@@ -39,6 +39,7 @@ func tablesOf(tx *bbolt.Tx) *tables {
 		blobs:       tx.Bucket(bucketBlobs),
 	}
 	t.pages.FillPercent = pagesFill
+	t.blocks.FillPercent = pagesFill
 	return t
 }
 
@@ -70,7 +71,12 @@ func (t *tables) head(page storage.PageID) (headRow, error) {
 
 // checkNone sees to it that a page without a head has no changes either.
 func (t *tables) checkNone(page storage.PageID) error {
-	if k, _ := t.pages.Cursor().Seek(changeKey(page, 0)); bytes.HasPrefix(k, pageKey(page, kindChange)) {
+	k, _ := t.pages.Cursor().Seek(changeKey(page, 0))
+	b, err := t.lastBlock(page)
+	if err != nil {
+		return err
+	}
+	if bytes.HasPrefix(k, pageKey(page, kindChange)) || b.last > 0 {
 		return corruptRow("head of "+string(page), errors.New("it is missing, though there are changes"))
 	}
 	return nil

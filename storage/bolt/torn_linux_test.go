@@ -48,7 +48,7 @@ func momentsOf(calls []*call) (moments []moment) {
 
 // replay goes through a record and calls at after each moment that changed what
 // a power cut could leave, or what must be there after it.
-func replay(calls []*call, dir string, at func(*platter, *promises) error) error {
+func replay(calls []*call, dir string, at func(*platter, *promises, moment) error) error {
 	p, said := newPlatter(dir), newPromises()
 	ends := map[*call]func(){}
 	for _, m := range momentsOf(calls) {
@@ -64,7 +64,7 @@ func replay(calls []*call, dir string, at func(*platter, *promises) error) error
 		default:
 			ends[m.call] = p.begin(m.call)
 		}
-		if err := at(p, said); err != nil {
+		if err := at(p, said, m); err != nil {
 			return fmt.Errorf("at line %d of the record, after %d acknowledged changes: %w", m.place+1, len(said.changes), err)
 		}
 	}
@@ -114,19 +114,95 @@ func goesOn(t *testing.T, s *Store, said *promises) error {
 // the store as a power cut at any moment could have left it.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	const seed = 11
-	most, samples := 1500, 400
+	most, samples := 1500, 300
 	if soaking() {
 		most, samples = 15000, 20000
 	}
 	dir := filepath.Join(t.TempDir(), "data")
-	calls := record(t, "recorded", dir, most)
+	survivesCuts(t, record(t, "recorded", dir, 0, most), dir, samples)
+}
+
+// TestPowerCutAfterFailedSyncs is the same on a disk that refuses a sync now and
+// then, and forgets what it should have written: the first and the second of a
+// transaction, and those of recovery.
+func TestPowerCutAfterFailedSyncs(t *testing.T) {
+	t.Parallel()
+	most, samples := 500, 150
+	if soaking() {
+		most, samples = 5000, 10000
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	calls := record(t, "recorded", dir, 0, most, "-e", "inject=fdatasync,fsync:error=EIO:when=9+7")
+	failed := 0
+	for _, c := range calls {
+		if c.failed && strings.HasSuffix(c.name, "sync") {
+			failed++
+		}
+	}
+	if failed < 10 {
+		t.Errorf("%d syncs failed, want at least 10", failed)
+	}
+	survivesCuts(t, calls, dir, samples)
+}
+
+// TestPowerCutAfterKills is the same where the process is killed, and starts
+// again on what only the system's memory knew.
+func TestPowerCutAfterKills(t *testing.T) {
+	t.Parallel()
+	const most = 60
+	lives, samples := 4, 100
+	if soaking() {
+		lives, samples = 200, 10000
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	var calls []*call
+	for life := range lives {
+		calls = follows(calls, record(t, "recorded", dir, life, most))
+	}
+	survivesCuts(t, calls, dir, samples)
+}
+
+// follows appends the calls of a process that was started when the one before
+// had been killed. What that one had begun to write is written, but no sync
+// that it had not seen end proves anything.
+func follows(calls, next []*call) []*call {
+	last := 0
+	for _, c := range calls {
+		last = max(last, c.began)
+		if c.ended != never {
+			last = max(last, c.ended)
+		}
+	}
+	for _, c := range calls {
+		if c.ended == never && !strings.HasSuffix(c.name, "sync") {
+			c.ended = last
+		}
+	}
+	for _, c := range next {
+		c.began += last + 1
+		if c.ended != never {
+			c.ended += last + 1
+		}
+	}
+	return append(calls, next...)
+}
+
+// firstCalls is how many of a process's calls are tried more often than others:
+// they show how the store is made, or found.
+const firstCalls = 40
+
+func survivesCuts(t *testing.T, calls []*call, dir string, samples int) {
+	t.Helper()
+	const seed = 11
 	r := rand.New(rand.NewPCG(seed, 0))
-	every := max(1, 2*len(calls)*len(cuts)/samples) // each call is two moments
+	every, everyFirst := max(1, 2*len(calls)*len(cuts)/samples), 10 // each call is two moments
+	if soaking() {
+		everyFirst = 1
+	}
 	tried := 0
-	err := replay(calls, dir, func(p *platter, said *promises) error {
+	err := replay(calls, dir, func(p *platter, said *promises, m moment) error {
 		for _, c := range cuts {
-			if len(said.changes) > 0 && r.IntN(every) > 0 { // how a store is made is tried wholly
+			if r.IntN(every) > 0 && !(m.call.first && r.IntN(everyFirst) == 0) {
 				continue
 			}
 			tried++
@@ -146,9 +222,9 @@ func TestPowerCut(t *testing.T) {
 func TestPowerCutWithoutSyncs(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	calls := record(t, "without-syncs", dir, 100)
+	calls := record(t, "without-syncs", dir, 0, 100)
 	r := rand.New(rand.NewPCG(1, 0))
-	err := replay(calls, dir, func(p *platter, said *promises) error {
+	err := replay(calls, dir, func(p *platter, said *promises, _ moment) error {
 		if len(said.changes) < 10 {
 			return nil
 		}

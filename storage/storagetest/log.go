@@ -174,7 +174,7 @@ func findsClientAmongMany(w *world) {
 	}
 	for client, want := range seqs {
 		w.wantClient("page", client, counts[client], want[len(want)-1])
-		for i := 0; i < len(want); i += 1 + rng.IntN(7) {
+		for i := 0; i < len(want); i += 1 + rng.IntN(50) {
 			if got, err := w.Find(w.Context(), "page", client, uint64(i)+1); err != nil || got != want[i] {
 				w.Fatalf("Find(%s, %d) = %d, %v, want %d", client, i+1, got, err, want[i])
 			}

@@ -160,7 +160,7 @@ func watchTellsTheLast(w *world) {
 		want := w.table(prefix)
 		v.await(func(table map[string]storage.Record) bool { return sameRecords(table, want) })
 		v.cancel()
-		<-v.ended
+		wantError(w.T, <-v.ended, context.Canceled)
 		w.wantForward(v, slow)
 	}
 }
@@ -253,7 +253,7 @@ func watchBeginsInAStorm(w *world) {
 	for _, v := range all {
 		v.await(func(table map[string]storage.Record) bool { return sameRecords(table, want) })
 		v.cancel()
-		<-v.ended
+		wantError(w.T, <-v.ended, context.Canceled)
 		w.wantForward(v, true)
 	}
 }
