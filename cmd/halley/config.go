@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -95,5 +96,19 @@ func (s *switchFlag) Set(text string) error {
 	default:
 		return errors.New("it is either on or off")
 	}
+	return nil
+}
+
+// mebibytes are a size, as people say it.
+type mebibytes int64
+
+func (m *mebibytes) String() string { return strconv.FormatInt(int64(*m), 10) }
+
+func (m *mebibytes) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return errors.New("it is a whole number of MiB, at least 1")
+	}
+	*m = mebibytes(n)
 	return nil
 }

@@ -20,7 +20,7 @@ var knows = map[string][]string{
 	"halley/push": {"golang.org/x/sys"},
 
 	"halley/storage":             {},
-	"halley/storage/storagetest": {"halley/storage"},
+	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
 	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"halley/editor"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
 )
@@ -18,6 +19,7 @@ import (
 const (
 	defaultListen = "127.0.0.1:8080"
 	defaultData   = "halley-data"
+	defaultUpload = 64
 	drainTime     = 10 * time.Second
 )
 
@@ -29,11 +31,12 @@ type serveConfig struct {
 	rateLimits    switchFlag
 	metricsListen string
 	streams       httpapi.StreamLimits
+	maxUpload     mebibytes
 	logLevel      slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
-	cfg := serveConfig{rateLimits: true, logLevel: slog.LevelInfo}
+	cfg := serveConfig{rateLimits: true, maxUpload: defaultUpload, logLevel: slog.LevelInfo}
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 	fs.StringVar(&cfg.listen, "listen", defaultListen, "the `address` to serve on; port 0 picks one")
 	fs.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace; made if it is missing")
@@ -41,6 +44,7 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
 	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
 	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
+	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
@@ -66,7 +70,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	defer f.close()
-	w, err := openWorkspace(ctx, cfg.data, f.edge())
+	w, err := openWorkspace(ctx, cfg.data, editor.Config{MaxFileBytes: int64(cfg.maxUpload) << 20}, f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}

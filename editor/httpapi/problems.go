@@ -93,6 +93,7 @@ func typedProblem(err error) *problem {
 		syntax  *convert.SyntaxError
 		body    *http.MaxBytesError
 		file    *editor.FileTooLargeError
+		page    *editor.NoSuchPageError
 		other   *storage.ConflictError
 		corrupt *storage.CorruptError
 	)
@@ -125,6 +126,8 @@ func typedProblem(err error) *problem {
 		return &problem{status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second}
 	case errors.As(err, &corrupt):
 		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk"}
+	case errors.As(err, &page):
+		return &problem{status: 404, name: "not-found", title: "No such page"}
 	case errors.As(err, &file):
 		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": file.Limit}}
 	case errors.As(err, &body):
