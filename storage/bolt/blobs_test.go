@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"halley/storage"
 )
 
@@ -441,4 +443,53 @@ func checkUploads(t *testing.T, dir string, acked map[uint64]bool) {
 		t.Error(err)
 	}
 	wantOnly(t, s, dir, kept...)
+}
+
+// TestCheckFindsBadBlobRows harms one row after another.
+func TestCheckFindsBadBlobRows(t *testing.T) {
+	t.Parallel()
+	named, young := storage.Hash(sha256.Sum256([]byte("named"))), storage.Hash(sha256.Sum256([]byte("young")))
+	use := func(b *bbolt.Bucket, h storage.Hash) useRow {
+		u, err := decodeUse(useKey(h, "page"), b.Get(useKey(h, "page")))
+		if err != nil {
+			t.Error(err)
+		}
+		return u
+	}
+	for want, harm := range map[string]func(b *bbolt.Bucket) error{
+		"": func(*bbolt.Bucket) error { return nil },
+		"it is not kept, though page page has a use for it": func(b *bbolt.Bucket) error { return b.Delete(blobKey(named)) },
+		"it is kept for nothing":                            func(b *bbolt.Bucket) error { return b.Delete(useKey(named, "page")) },
+		"its upload to page page is not among those that end": func(b *bbolt.Bucket) error {
+			return b.Delete(untilKey(use(b, young).until, young, "page"))
+		},
+		"its upload to page page is to end at another time than it says": func(b *bbolt.Bucket) error {
+			return b.Put(untilKey(use(b, young).until+1, young, "page"), nil)
+		},
+		"its checksum does not hold": func(b *bbolt.Bucket) error {
+			row := slices.Clone(b.Get(useKey(named, "page")))
+			row[1]++
+			return b.Put(useKey(named, "page"), row)
+		},
+		"its encoding is damaged": func(b *bbolt.Bucket) error { return b.Put([]byte{9}, nil) },
+	} {
+		dir := t.TempDir()
+		s := openStore(t, dir, Config{})
+		mustUpload(t, s, stays(), []byte("young"))
+		mustUpload(t, s, over(), []byte("named"))
+		if err := s.Append(t.Context(), "page", 0, []storage.Change{{Author: "a", Blobs: []storage.Hash{named}}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SweepBlobs(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if err := edit(dir, func(tx *bbolt.Tx) error { return harm(tx.Bucket(bucketBlobs)) }); err != nil {
+			t.Fatal(err)
+		}
+		bad := checked(t, openStore(t, dir, Config{}))
+		if want == "" && len(bad) > 0 || want != "" && !slices.ContainsFunc(bad, func(b string) bool { return strings.Contains(b, want) }) {
+			t.Errorf("Check says %q, want %q", bad, want)
+		}
+	}
 }
