@@ -33,6 +33,8 @@ const rows = [
   ['step of a page, 64 edits a batch', least(3e5, plain('/s')), () => best(`${step}crowd_of_64`, 'edits/s')],
   ['step of a page, each edit a batch of its own', null, () => best(`${step}alone`, 'edits/s'), plain('/s')],
   ["an edit's way without network and disk", null, () => best('halley/editor/httpapi BenchmarkEdge'), ns],
+  ['upload of 100 KB, durable', null, () => best(`${uploads}100KB/1-writers/store`), ns],
+  ['  a bare file, synced and renamed', null, () => ratio(best(`${uploads}100KB/1-writers/bare-file`), best(`${uploads}100KB/1-writers/store`)), plain(' × as long')],
   ['diff of one edit in 10 KB', most(2e5, ns), () => best(`${diff}one_edit_in_10_KB`)],
   ['diff of 50 edits in 100 KB', most(2e7, ns), () => best(`${diff}50_edits_in_100_KB`)],
   ['50 people type on a page as fast as acknowledged', least(2e3, plain('/s')), () => best(`${server}50_people`, 'edits/s')],
@@ -62,6 +64,7 @@ const decode = 'halley/editor/httpapi BenchmarkDecodeEdit/'
 const server = 'halley/e2e BenchmarkServer/'
 const longPage = 'halley/e2e BenchmarkLongPage/'
 const scale = 'halley/e2e BenchmarkScale/'
+const uploads = 'halley/storage/bolt BenchmarkUpload/'
 const step = 'halley/editor BenchmarkStep/'
 const diff = 'halley/ot/diff BenchmarkContents/'
 

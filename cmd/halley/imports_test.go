@@ -41,7 +41,7 @@ var knows = map[string][]string{
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
-		"github.com/schollz/progressbar", "golang.org/x/term",
+		"github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }
 
