@@ -74,7 +74,12 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnContext:       push.ConnContext,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  30 * time.Second, // a peer that is silent is asked whether it is there,
+			PingTimeout:      15 * time.Second,
+			WriteByteTimeout: 30 * time.Second, // and one that takes nothing is not
+		},
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
 

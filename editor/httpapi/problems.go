@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -170,11 +171,21 @@ func (s *Server) fail(c *gin.Context, err error) {
 		return
 	}
 	if p.status >= 500 {
-		s.logger.Error("request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
+		s.logger.Log(c.Request.Context(), p.level(), "request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
 	}
 	s.metrics.Refused(c.FullPath(), p.name)
 	s.writeProblem(c.Writer, requestID(c), p)
 	c.Abort()
+}
+
+// level is how the log is told: of what the store or the end of the server has
+// told it already, in as many requests as there are, only who asks for it.
+func (p *problem) level() slog.Level {
+	switch p.name {
+	case "disk-full", "disk-failing", "draining":
+		return slog.LevelDebug
+	}
+	return slog.LevelError
 }
 
 func (s *Server) writeProblem(w http.ResponseWriter, request string, p *problem) {
