@@ -39,7 +39,7 @@ func tablesOf(tx *bbolt.Tx) *tables {
 		blobs:       tx.Bucket(bucketBlobs),
 	}
 	t.pages.FillPercent = pagesFill
-	t.blocks.FillPercent = pagesFill
+	t.blocks.FillPercent = 1 // blocks are only ever added at a page's end
 	return t
 }
 
