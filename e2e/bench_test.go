@@ -40,7 +40,7 @@ func BenchmarkServer(b *testing.B) {
 	for _, p := range []pressing{
 		{"2 people", []string{"--writers=2", "--viewers=0", "--pages=1", "--rate=5", "--for=5s"}},
 		{"20 people", []string{"--writers=20", "--viewers=0", "--pages=1", "--rate=2", "--for=5s"}},
-		{"50 people as fast as they can", []string{"--writers=50", "--viewers=0", "--pages=1", "--rate=0", "--for=6s"}},
+		{"50 people", []string{"--writers=50", "--viewers=0", "--pages=1", "--rate=0", "--for=6s"}},
 		{"200 people", []string{"--writers=200", "--viewers=0", "--pages=1", "--rate=2", "--for=6s"}},
 		{"200 pages", []string{"--writers=400", "--viewers=0", "--pages=200", "--rate=5", "--for=8s"}},
 		{"500 readers", []string{"--writers=1", "--viewers=500", "--pages=1", "--rate=10", "--for=8s"}},

@@ -237,6 +237,14 @@ func TestLoadCannotStart(t *testing.T) {
 	s.wantInTrash(0)
 }
 
+// TestLoadTurnedAway: where a server takes no more lines, that is said at once,
+// and how to have it take them.
+func TestLoadTurnedAway(t *testing.T) {
+	s := serve(t, "--max-streams-per-session=2")
+	halley(t, "load", "--viewers", "4", "--writers", "1", s.url).failed(1, "streams open", "--rate-limits=off").inOneLine()
+	s.wantInTrash(5)
+}
+
 // TestLoadInterrupted: SIGINT ends the typing, and nothing else: the texts are
 // compared, the table comes, and the pages go to the trash.
 func TestLoadInterrupted(t *testing.T) {

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -37,11 +36,7 @@ func TestMetrics(t *testing.T) {
 	}
 
 	elsewhere := s.stranger()
-	told := regexp.MustCompile(`serving metrics" address=(\S+)`).FindStringSubmatch(s.log.String())
-	if told == nil {
-		t.Fatalf("the server does not say where it serves metrics: %s", s.log.tail())
-	}
-	elsewhere.s = &server{tb: t, url: "http://" + told[1]}
+	elsewhere.s = &server{tb: t, url: "http://" + s.says(`serving metrics" address=(\S+)`)}
 	elsewhere.send(to("GET", "/metrics").with("Host", "halley.example")).ok(200)
 	elsewhere.get("/api/pages").ok(404)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -31,16 +32,26 @@ func StoredPages(ctx context.Context, store storage.Records) (all []Settings, er
 // is brought back; more would be thinned again.
 const bringBackEvery = storage.CheckpointReach / 2
 
+// A Piece of a page's history is either some changes, for one write, or a file
+// that later ones name, which is read before the next piece is asked for.
+type Piece struct {
+	Changes []storage.Change
+	File    io.Reader
+}
+
 // BringBack makes a new page of one that was elsewhere, as in a backup: with
-// its settings, and all its changes by whom and when they were made. history
-// yields them in order, in batches for one write each; its error is returned
-// as it is. Whoever may do this is for the caller to know. Until all of them
-// are stored nobody sees the page; where that fails, nobody ever does.
-func (ps *Pages) BringBack(ctx context.Context, was Settings, history iter.Seq2[[]storage.Change, error]) (Settings, uint64, error) {
-	b := bringingBack{ps: ps, id: ps.newID(Principal{}, ""), past: past{state: newState("", 0), authors: map[string]bool{}}}
-	for batch, err := range history {
+// its settings, its files, and all its changes by whom and when they were made.
+// history yields them in order; its error is returned as it is. Whoever may do
+// this is for the caller to know. Until all is stored nobody sees the page;
+// where that fails, nobody ever does.
+func (ps *Pages) BringBack(ctx context.Context, was Settings, history iter.Seq2[Piece, error]) (Settings, uint64, error) {
+	b := bringingBack{
+		ps: ps, id: ps.newID(Principal{}, ""),
+		past: past{state: newState("", 0), authors: map[string]bool{}}, files: map[storage.Hash]bool{},
+	}
+	for piece, err := range history {
 		if err == nil {
-			err = b.take(ctx, batch)
+			err = b.take(ctx, piece)
 		}
 		if err != nil {
 			return Settings{}, 0, err
@@ -71,13 +82,23 @@ type bringingBack struct {
 	ps *Pages
 	id PageID
 	past
-	kept uint64 // the seq of the newest checkpoint
+	kept  uint64                // the seq of the newest checkpoint
+	files map[storage.Hash]bool // that have come
 }
 
-func (b *bringingBack) take(ctx context.Context, batch []storage.Change) error {
+func (b *bringingBack) take(ctx context.Context, piece Piece) error {
 	if b.ps.Draining() {
 		return ErrDraining
 	}
+	if piece.File != nil {
+		blob, err := b.ps.store.PutBlob(ctx, b.id, b.ps.cfg.Now().Add(keepUploads), piece.File)
+		b.files[blob.Hash] = err == nil
+		return err
+	}
+	return b.append(ctx, piece.Changes)
+}
+
+func (b *bringingBack) append(ctx context.Context, batch []storage.Change) error {
 	expect := b.seq
 	for i := range batch {
 		c, err := decodeChange(batch[i])
@@ -88,6 +109,8 @@ func (b *bringingBack) take(ctx context.Context, batch []storage.Change) error {
 			return &storage.CorruptError{Page: b.id, Seq: batch[i].Seq, Reason: err.Error()}
 		}
 		b.authors[c.Author], b.time = true, c.Time
+		// A file that was lost before stays lost, and the text is not.
+		batch[i].Blobs = slices.DeleteFunc(FilesIn(c.Delta), func(h storage.Hash) bool { return !b.files[h] })
 	}
 	if err := b.ps.store.Append(ctx, b.id, expect, batch); err != nil {
 		return err
@@ -175,32 +198,88 @@ func distance(a, b string) int {
 	return row[len(to)]
 }
 
-// StoredHistory yields a page's changes out of a store, in batches of about
-// 256 KB.
-func StoredHistory(ctx context.Context, store storage.Log, id PageID) iter.Seq2[[]storage.Change, error] {
-	const batchBytes, batchChanges = 256 << 10, 500
-	errStop := errors.New("the reader has enough")
-	return func(yield func([]storage.Change, error) bool) {
-		var batch []storage.Change
-		size := 0
-		err := store.Read(ctx, id, 0, MaxWhole, func(c storage.Change) error {
-			c.Payload = slices.Clone(c.Payload)
-			batch, size = append(batch, c), size+len(c.Payload)
-			if size < batchBytes && len(batch) < batchChanges {
-				return nil
-			}
-			if !yield(batch, nil) {
-				return errStop
-			}
-			batch, size = nil, 0
-			return nil
-		})
-		switch {
-		case errors.Is(err, errStop):
-		case err != nil:
-			yield(nil, err)
-		case len(batch) > 0:
-			yield(batch, nil)
+// A StoredHistory reads a page's history out of a store.
+type StoredHistory struct {
+	Store storage.Store
+	Page  PageID
+	// Lost is told of each file that the page names and the store does not have.
+	Lost func(storage.Hash, error)
+}
+
+// Pieces yields the history: of changes about 256 KB at a time, each file
+// before the first change that names it.
+func (s StoredHistory) Pieces(ctx context.Context) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		r := historyReader{StoredHistory: s, ctx: ctx, yield: yield, met: map[storage.Hash]bool{}}
+		err := s.Store.Read(ctx, s.Page, 0, MaxWhole, r.take)
+		if err == nil {
+			err = r.flush()
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(Piece{}, err)
 		}
 	}
+}
+
+// errEnough: the reader wants no more.
+var errEnough = errors.New("the reader has enough")
+
+type historyReader struct {
+	StoredHistory
+	ctx   context.Context
+	yield func(Piece, error) bool
+	met   map[storage.Hash]bool
+	batch []storage.Change
+	size  int
+}
+
+func (r *historyReader) take(sc storage.Change) error {
+	const batchBytes, batchChanges = 256 << 10, 500
+	c, err := decodeChange(sc)
+	if err != nil {
+		return err
+	}
+	for _, h := range FilesIn(c.Delta) {
+		if err := r.file(h); err != nil {
+			return err
+		}
+	}
+	sc.Payload = slices.Clone(sc.Payload)
+	r.batch, r.size = append(r.batch, sc), r.size+len(sc.Payload)
+	if r.size < batchBytes && len(r.batch) < batchChanges {
+		return nil
+	}
+	return r.flush()
+}
+
+// flush yields the changes gathered.
+func (r *historyReader) flush() error {
+	batch := r.batch
+	r.batch, r.size = nil, 0
+	if len(batch) > 0 && !r.yield(Piece{Changes: batch}, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+// file yields a file at its first mention.
+func (r *historyReader) file(h storage.Hash) error {
+	if r.met[h] {
+		return nil
+	}
+	r.met[h] = true
+	blob, err := r.Store.OpenBlob(r.ctx, h)
+	var damaged *storage.CorruptError
+	switch {
+	case errors.Is(err, storage.ErrNotFound), errors.As(err, &damaged):
+		r.Lost(h, err)
+		return nil
+	case err != nil:
+		return err
+	}
+	defer blob.Close()
+	if !r.yield(Piece{File: blob}, nil) {
+		return errEnough
+	}
+	return nil
 }

@@ -29,9 +29,10 @@ func TestBringBack(t *testing.T) {
 		t.Fatalf("StoredPages() = %v, %v", pages, err)
 	}
 
+	lost := func(h storage.Hash, err error) { t.Errorf("file %v is lost: %v", h, err) }
 	ps := openPages(t, to, Config{})
 	for _, title := range []string{"Plan", "Plan (restored)"} {
-		set, seq, err := ps.BringBack(t.Context(), pages[0], StoredHistory(t.Context(), from, id))
+		set, seq, err := ps.BringBack(t.Context(), pages[0], StoredHistory{Store: from, Page: id, Lost: lost}.Pieces(t.Context()))
 		if err != nil || seq != 9000 || set.Title != title || set.ID == id || !set.Trashed.IsZero() {
 			t.Fatalf("BringBack() = %+v, %d, %v; want %q", set, seq, err, title)
 		}
@@ -97,14 +98,14 @@ func TestBringBackFails(t *testing.T) {
 		"one that is none":   {[][]storage.Change{{{Seq: 1, Payload: []byte(`{`)}}}, nil, "change 1"},
 		"one that is missed": {[][]storage.Change{{wrong}}, nil, "skips a seq"},
 	} {
-		_, _, err := ps.BringBack(t.Context(), Settings{ID: "old", Title: "Plan"}, func(yield func([]storage.Change, error) bool) {
+		_, _, err := ps.BringBack(t.Context(), Settings{ID: "old", Title: "Plan"}, func(yield func(Piece, error) bool) {
 			for _, batch := range c.batches {
-				if !yield(batch, nil) {
+				if !yield(Piece{Changes: batch}, nil) {
 					return
 				}
 			}
 			if c.end != nil {
-				yield(nil, c.end)
+				yield(Piece{}, c.end)
 			}
 		})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

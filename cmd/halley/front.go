@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/crypto/acme/autocert"
+
 	"halley/editor/httpapi"
 	"halley/editor/listen"
 )
@@ -22,13 +24,18 @@ type front struct {
 	room   capacity
 	logger *slog.Logger
 
-	public, metrics net.Listener // nil: not asked for
+	public, metrics, plain net.Listener      // nil: not asked for
+	keys                   *listen.KeyPair   // nil: not asked for
+	acme                   *autocert.Manager // nil: not asked for
 }
 
 func openFront(cfg serveConfig, logger *slog.Logger) (*front, error) {
 	f := &front{cfg: cfg, logger: logger}
 	var err error
 	if f.room, err = cfg.capacity(descriptors()); err != nil {
+		return nil, err
+	}
+	if err := f.openTLS(); err != nil {
 		return nil, err
 	}
 	if err := f.listen(); err != nil {
@@ -43,13 +50,18 @@ func (f *front) listen() (err error) {
 		return err
 	}
 	if f.cfg.metricsListen != "" {
-		f.metrics, err = listenTCP("--metrics-listen", f.cfg.metricsListen)
+		if f.metrics, err = listenTCP("--metrics-listen", f.cfg.metricsListen); err != nil {
+			return err
+		}
+	}
+	if f.cfg.httpListen != "" {
+		f.plain, err = listenTCP("--http-listen", f.cfg.httpListen)
 	}
 	return err
 }
 
 func (f *front) close() {
-	for _, l := range []net.Listener{f.public, f.metrics} {
+	for _, l := range []net.Listener{f.public, f.metrics, f.plain} {
 		if l != nil {
 			l.Close()
 		}
@@ -73,7 +85,7 @@ func listenTCP(flag, address string) (net.Listener, error) {
 func (f *front) edge() httpapi.Config {
 	return httpapi.Config{
 		PublicURL: f.cfg.publicURL, AnyHost: f.cfg.open, RateLimits: bool(f.cfg.rateLimits),
-		Streams: f.room.streams, Logger: f.logger,
+		Streams: f.room.streams, TrustedProxies: f.cfg.proxies, Logger: f.logger,
 	}
 }
 
@@ -83,6 +95,13 @@ type door struct {
 	server   *http.Server
 }
 
+func (d door) serve() error {
+	if d.server.TLSConfig != nil {
+		return d.server.ServeTLS(d.listener, "", "")
+	}
+	return d.server.Serve(d.listener)
+}
+
 // doors are all through which the workspace is reached.
 func (f *front) doors(w *workspace) []door {
 	doors := []door{{f.public, f.publicServer(w)}}
@@ -90,6 +109,9 @@ func (f *front) doors(w *workspace) []door {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", w.metrics.Handler(f.logger))
 		doors = append(doors, door{f.metrics, httpServer(mux, f.logger)})
+	}
+	if f.plain != nil {
+		doors = append(doors, door{f.plain, f.plainServer()})
 	}
 	if sock, err := listenSocket(f.cfg.data); err != nil {
 		f.logger.Warn("commands cannot reach this server through its folder", "error", err)
@@ -111,16 +133,26 @@ func (f *front) address() string {
 // are counted apart.
 func (f *front) publicServer(w *workspace) *http.Server {
 	srv := httpServer(w.server, f.logger)
+	srv.Protocols = f.protocols()
+	srv.TLSConfig = f.tlsConfig()
 	srv.ConnState = listen.NewRoom(func() int { return f.room.conns - w.server.StreamsApart() }).Watch
 	return srv
 }
 
-// announce says that the server is ready.
+// announce says where the server is, and last, on standard output, that it is
+// ready.
 func (f *front) announce(stdout io.Writer) {
-	fmt.Fprintf(stdout, "listening on http://%s\n", f.public.Addr())
 	f.logger.Info("serving", "address", f.public.Addr().String(), "data", f.cfg.data, "version", version)
 	f.room.log(f.logger)
+	if f.plain != nil {
+		f.logger.Info("leading to https", "address", f.plain.Addr().String())
+	}
 	if f.metrics != nil {
 		f.logger.Info("serving metrics", "address", f.metrics.Addr().String())
 	}
+	scheme := "http"
+	if f.cfg.tls.on() {
+		scheme = "https"
+	}
+	fmt.Fprintf(stdout, "listening on %s://%s\n", scheme, f.public.Addr())
 }

@@ -17,10 +17,10 @@ var knows = map[string][]string{
 	"halley/ot/ottest": {"halley/ot"},
 	"halley/ot/diff":   {"halley/ot", "github.com/sergi/go-diff", "github.com/rivo/uniseg"},
 
-	"halley/push": {},
+	"halley/push": {"golang.org/x/sys"},
 
 	"halley/storage":             {},
-	"halley/storage/storagetest": {"halley/storage"},
+	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
 	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
@@ -41,7 +41,7 @@ var knows = map[string][]string{
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
-		"github.com/schollz/progressbar", "golang.org/x/term",
+		"github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }
 

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"halley/editor"
+	"halley/editor/httpapi"
+	"halley/ot"
 	"halley/storage"
 	"halley/storage/bolt"
 )
@@ -141,16 +146,41 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+// pageWithFile makes a workspace with a page that shows a file.
+func pageWithFile(t *testing.T, dir string) (id string, file storage.Hash) {
+	t.Helper()
+	w, err := openWorkspace(t.Context(), dir, editor.Config{}, httpapi.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	ann, _, err := w.accounts.SignInGuest(t.Context(), "Ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := w.pages.Create(t.Context(), ann, editor.NewPage{Title: "The plan", Content: ot.Delta{{Insert: "Write it down.\n"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := w.pages.Upload(t.Context(), ann, page.ID, bytes.NewReader(make([]byte, 3*filePartBytes)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := ot.Parse(fmt.Appendf(nil, `[{"insert":{"file":{"path":%q,"name":"zeros","size":%d}}}]`, editor.FilePath(blob.Hash), blob.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.pages.Submit(t.Context(), ann, page.ID, editor.Edit{Client: "some-client", N: 1, Base: 1, Delta: shown}); err != nil {
+		t.Fatal(err)
+	}
+	return string(page.ID), blob.Hash
+}
+
 // TestRestorePage brings a page of a backup back, into a folder that nobody
 // has open and into one that is served.
 func TestRestorePage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	doc := filepath.Join(t.TempDir(), "plan.md")
-	if err := os.WriteFile(doc, []byte("# The plan\n\nWrite it down.\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	in := halley(context.Background(), io.Discard, nil, "import", "--data", dir, doc)
-	id := strings.TrimSpace(in.stdout[strings.LastIndex(in.stdout, " ")+1:])
+	id, blob := pageWithFile(t, dir)
 	file := filepath.Join(t.TempDir(), "backup")
 	if h := halley(context.Background(), io.Discard, nil, "backup", "--data", dir, file); h.status != 0 {
 		t.Fatalf("halley backup ends with %+v", h)
@@ -161,7 +191,7 @@ func TestRestorePage(t *testing.T) {
 	wantExported := func(h heard, prefix string) {
 		t.Helper()
 		at := strings.LastIndex(h.stdout, "/p/")
-		if h.status != 0 || at < 0 || !strings.HasPrefix(h.stdout, "restored page "+id+" with 1 changes as "+prefix) {
+		if h.status != 0 || at < 0 || !strings.HasPrefix(h.stdout, "restored page "+id+" with 2 changes as "+prefix) {
 			t.Fatalf("halley restore --page ends with %+v", h)
 		}
 		to := t.TempDir()
@@ -178,6 +208,18 @@ func TestRestorePage(t *testing.T) {
 		}
 	}
 	wantExported(restorePage(id, dir), `"The plan (restored)": /p/`)
+	s, err := bolt.Open(dir, bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows := 0
+	err = s.BlobUses(t.Context(), blob, func(use storage.BlobUse) error {
+		shows += int(use.Changes)
+		return nil
+	})
+	if s.Close(); err != nil || shows != 2 {
+		t.Errorf("the file is shown by %d pages, %v; want the old one and the new one", shows, err)
+	}
 	restorePage(id[:8], dir).wantOneLine(t, 1, "there is no page "+id[:8]+"; was it "+id+` ("The plan")?`)
 	restorePage(id, t.TempDir()).wantOneLine(t, 1, "no workspace")
 

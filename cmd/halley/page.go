@@ -26,13 +26,18 @@ import (
 const pagePath = "/control/page"
 
 // A pagePart is one part of that stream, in gob. The first has Was and Authors,
-// the last has End.
+// the last has End. A file is parts with some of its bytes each, and one with
+// FileEnd.
 type pagePart struct {
 	Was     editor.Settings
 	Authors map[string]editor.Author
 	Changes []storage.Change
+	Bytes   []byte
+	FileEnd bool
 	End     bool
 }
+
+const filePartBytes = 256 << 10
 
 // A broughtPage is what came of it.
 type broughtPage struct {
@@ -117,16 +122,37 @@ func packPage(ctx context.Context, env environ, backup *bolt.Store, was editor.S
 	}
 	bar := newProgress(env.stderr, "restore", int(head))
 	defer bar.end()
-	for batch, err := range editor.StoredHistory(ctx, backup, was.ID) {
+	history := editor.StoredHistory{Store: backup, Page: was.ID, Lost: func(h storage.Hash, _ error) {
+		bar.print(env.stderr, fmt.Sprintf("the file %v, which the page names, is not in the backup, or damaged there", h))
+	}}
+	for piece, err := range history.Pieces(ctx) {
+		if err == nil {
+			err = packPiece(out, piece)
+		}
 		if err != nil {
 			return err
 		}
-		if err := out.Encode(pagePart{Changes: batch}); err != nil {
-			return err
+		if n := len(piece.Changes); n > 0 {
+			bar.set(int64(piece.Changes[n-1].Seq))
 		}
-		bar.set(int64(batch[len(batch)-1].Seq))
 	}
 	return out.Encode(pagePart{End: true})
+}
+
+func packPiece(out *gob.Encoder, piece editor.Piece) error {
+	if piece.File == nil {
+		return out.Encode(pagePart{Changes: piece.Changes})
+	}
+	for b := make([]byte, filePartBytes); ; {
+		n, err := io.ReadFull(piece.File, b)
+		atEnd := err == io.EOF || err == io.ErrUnexpectedEOF
+		if err != nil && !atEnd {
+			return err
+		}
+		if err := out.Encode(pagePart{Bytes: b[:n], FileEnd: atEnd}); err != nil || atEnd {
+			return err
+		}
+	}
 }
 
 // noteAuthor looks up an author who is not among known yet. One of whom nothing
@@ -146,7 +172,7 @@ func noteAuthor(ctx context.Context, people *account.Accounts, known map[string]
 // deliverPage gives the parts to who has the folder, else to the folder itself.
 // address is where its pages are.
 func deliverPage(ctx context.Context, env environ, data string, parts io.Reader) (got broughtPage, address string, err error) {
-	w, err := openWorkspace(ctx, data, httpapi.Config{Logger: warnings(env)})
+	w, err := openWorkspace(ctx, data, editor.Config{}, httpapi.Config{Logger: warnings(env)})
 	if err == nil {
 		got, err = w.takePage(ctx, parts)
 		return got, "", errors.Join(err, w.close())
@@ -190,22 +216,49 @@ func (w *workspace) takePage(ctx context.Context, parts io.Reader) (broughtPage,
 			return broughtPage{}, err
 		}
 	}
-	set, seq, err := w.pages.BringBack(ctx, first.Was, unpackChanges(in))
+	set, seq, err := w.pages.BringBack(ctx, first.Was, unpackPieces(in))
 	return broughtPage{ID: set.ID, Title: set.Title, Changes: seq}, err
 }
 
-// unpackChanges yields the changes of the parts up to the last one.
-func unpackChanges(in *gob.Decoder) iter.Seq2[[]storage.Change, error] {
-	return func(yield func([]storage.Change, error) bool) {
+// unpackPieces yields what packPiece has packed, up to the last part.
+func unpackPieces(in *gob.Decoder) iter.Seq2[editor.Piece, error] {
+	return func(yield func(editor.Piece, error) bool) {
 		for {
 			var part pagePart
 			if err := in.Decode(&part); err != nil {
-				yield(nil, fmt.Errorf("the page is cut off: %w", err))
+				yield(editor.Piece{}, errCutOff)
 				return
 			}
-			if part.End || !yield(part.Changes, nil) {
+			piece := editor.Piece{Changes: part.Changes}
+			if len(part.Changes) == 0 {
+				piece.File = &fileParts{in: in, part: part}
+			}
+			if part.End || !yield(piece, nil) {
 				return
 			}
 		}
 	}
+}
+
+var errCutOff = errors.New("the page is cut off")
+
+// fileParts reads a file of parts, of which the first is there.
+type fileParts struct {
+	in   *gob.Decoder
+	part pagePart
+}
+
+func (f *fileParts) Read(b []byte) (int, error) {
+	for len(f.part.Bytes) == 0 {
+		if f.part.FileEnd {
+			return 0, io.EOF
+		}
+		f.part = pagePart{}
+		if err := f.in.Decode(&f.part); err != nil || f.part.Changes != nil || f.part.End {
+			return 0, errCutOff
+		}
+	}
+	n := copy(b, f.part.Bytes)
+	f.part.Bytes = f.part.Bytes[n:]
+	return n, nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"halley/editor"
 	"halley/editor/client"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
@@ -46,7 +47,7 @@ func (t target) reach(ctx context.Context, env environ) (*reached, error) {
 		return t.signIn(ctx)
 	}
 	logger := warnings(env)
-	w, err := openWorkspace(ctx, t.data, httpapi.Config{Logger: logger})
+	w, err := openWorkspace(ctx, t.data, editor.Config{}, httpapi.Config{Logger: logger})
 	if errors.Is(err, bolt.ErrInUse) {
 		return t.askServer(ctx)
 	}

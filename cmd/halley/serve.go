@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"halley/editor"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
 )
@@ -18,6 +19,7 @@ import (
 const (
 	defaultListen = "127.0.0.1:8080"
 	defaultData   = "halley-data"
+	defaultUpload = 64
 	drainTime     = 10 * time.Second
 )
 
@@ -28,12 +30,17 @@ type serveConfig struct {
 	open          bool
 	rateLimits    switchFlag
 	metricsListen string
+	httpListen    string
+	tls           tlsConfig
+	h2c           bool
+	proxies       prefixesFlag
 	streams       httpapi.StreamLimits
+	maxUpload     mebibytes
 	logLevel      slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
-	cfg := serveConfig{rateLimits: true, logLevel: slog.LevelInfo}
+	cfg := serveConfig{rateLimits: true, maxUpload: defaultUpload, logLevel: slog.LevelInfo}
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 	fs.StringVar(&cfg.listen, "listen", defaultListen, "the `address` to serve on; port 0 picks one")
 	fs.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace; made if it is missing")
@@ -41,6 +48,15 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
 	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
 	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
+	fs.Var(&cfg.proxies, "trusted-proxies", "the `networks` of reverse proxies, \"10.0.0.0/8,::1\": what X-Forwarded-* and Forwarded say is believed of these alone")
+	fs.StringVar(&cfg.tls.cert, "tls-cert", "", "a `file` with the certificate, PEM, those of its issuers after it; read again when it changes and at SIGHUP")
+	fs.StringVar(&cfg.tls.key, "tls-key", "", "a `file` with the certificate's key, PEM")
+	fs.Var(&cfg.tls.acme, "acme", "`domains`, \"a.example,b.example\", for which to get certificates (Let's Encrypt); accepts its terms")
+	fs.StringVar(&cfg.tls.email, "acme-email", "", "the `address` to which the authority writes when something is wrong")
+	fs.StringVar(&cfg.tls.directory, "acme-directory", "", "the `URL` of another authority's ACME directory")
+	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
+	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
+	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
@@ -57,7 +73,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.mayBeOpen(); err != nil {
+	if err := cfg.settle(); err != nil {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
@@ -66,7 +82,8 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	defer f.close()
-	w, err := openWorkspace(ctx, cfg.data, f.edge())
+	defer f.reloadOnSignal()()
+	w, err := openWorkspace(ctx, cfg.data, editor.Config{MaxFileBytes: int64(cfg.maxUpload) << 20}, f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
@@ -79,13 +96,22 @@ func serve(ctx context.Context, env environ, args []string) error {
 	return errors.Join(err, w.close())
 }
 
-// mayBeOpen refuses to let the whole network into a workspace without accounts.
-func (cfg serveConfig) mayBeOpen() error {
-	if cfg.open || isLoopback(cfg.listen) && cfg.publicURL == "" {
+// settle finds out what was not said, and refuses what cannot be.
+func (cfg *serveConfig) settle() error {
+	if err := cfg.settleTLS(); err != nil {
+		return err
+	}
+	return cfg.mayBeOpen()
+}
+
+// mayBeOpen refuses to let the whole network into a workspace without
+// accounts: directly, or through a proxy.
+func (cfg *serveConfig) mayBeOpen() error {
+	if cfg.open || isLoopback(cfg.listen) && cfg.publicURL == "" && len(cfg.proxies) == 0 {
 		return nil
 	}
 	return fmt.Errorf("this workspace has no accounts: whoever reaches it may edit everything. " +
-		"Listen on 127.0.0.1 without --public-url, or give --open if that is what you want")
+		"Listen on 127.0.0.1 without --public-url, --trusted-proxies and --acme, or give --open if that is what you want")
 }
 
 func isLoopback(listen string) bool {
@@ -102,7 +128,7 @@ func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Lo
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		go func() {
-			if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve: %w", err)
 			}
 		}()

@@ -36,7 +36,7 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 }
 
 // openWorkspace opens the store in a folder and builds the server over it.
-func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
+func openWorkspace(ctx context.Context, dir string, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
@@ -46,7 +46,8 @@ func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*worksp
 		return nil, err
 	}
 	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
-	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, w.accounts)
+	pages.Logger = cfg.Logger
+	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -73,7 +74,12 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnContext:       push.ConnContext,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  30 * time.Second, // a peer that is silent is asked whether it is there,
+			PingTimeout:      15 * time.Second,
+			WriteByteTimeout: 30 * time.Second, // and one that takes nothing is not
+		},
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
 

@@ -46,17 +46,18 @@ type Accounts struct {
 
 	mu      sync.Mutex // guards what follows
 	authors map[string]editor.Author
-	open    map[string]*watch // by session key's hash
+	open    map[string]*watch // the first of a session's, by its key's hash
 	// sessions are those that were looked up, by key's hash, and signOuts how
 	// many have ended: what was read before one of these is not kept.
 	sessions map[string]session
 	signOuts uint64
 }
 
-// A watch tells open lines that their session ended.
+// A watch is one open line that is to hear when its session ends. Those of a
+// session are a ring.
 type watch struct {
-	done  chan struct{}
-	lines int
+	over       func()
+	prev, next *watch
 }
 
 // New serves the accounts that records keep.
@@ -231,31 +232,42 @@ func (a *Accounts) SignOut(ctx context.Context, key string) error {
 	defer a.mu.Unlock()
 	delete(a.sessions, k)
 	a.signOuts++
-	if w := a.open[k]; w != nil {
-		close(w.done)
-		delete(a.open, k)
+	first := a.open[k]
+	delete(a.open, k)
+	for w := first; w != nil; {
+		w.over()
+		if w = w.next; w == first {
+			break
+		}
 	}
 	return nil
 }
 
-// Watch returns a channel that closes when the session is signed out, and a
-// function to call when the caller no longer looks at it.
-func (a *Accounts) Watch(key string) (done <-chan struct{}, release func()) {
-	k := sessionKey(key)
+// Watch has over called when the session is signed out, which must not wait for
+// anything. It returns what to call when the caller no longer looks at it.
+func (a *Accounts) Watch(key string, over func()) (forget func()) {
+	k, w := sessionKey(key), &watch{over: over}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w := a.open[k]
-	if w == nil {
-		w = &watch{done: make(chan struct{})}
+	if first := a.open[k]; first == nil {
+		w.prev, w.next = w, w
 		a.open[k] = w
+	} else {
+		w.prev, w.next = first.prev, first
+		w.prev.next, w.next.prev = w, w
 	}
-	w.lines++
-	return w.done, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if w.lines--; w.lines == 0 && a.open[k] == w {
-			delete(a.open, k)
-		}
+	return func() { a.forget(k, w) }
+}
+
+func (a *Accounts) forget(k string, w *watch) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.prev.next, w.next.prev = w.next, w.prev
+	if a.open[k] != w {
+		return // another is the first, or the session has ended
+	}
+	if a.open[k] = w.next; w.next == w {
+		delete(a.open, k)
 	}
 }
 

@@ -87,7 +87,7 @@ func (s *Server) submitEdit(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if !s.paced(c, editsPerClient, p.ID+" "+e.Client) || !s.paced(c, editsPerAddress, s.address(c.Request)) {
+	if !s.paced(c, editsPerClient, p.ID+" "+e.Client) || !s.paced(c, editsPerAddress, address(c.Request)) {
 		return
 	}
 	seq, err := s.pages.Submit(ctx, p, id, e)

@@ -19,7 +19,7 @@ const (
 	cookieMaxAge = 400 * 24 * time.Hour // the longest a browser keeps one; the session itself ends sooner
 )
 
-func newCookies(ctx context.Context, store storage.Store, secure bool) (*sessions.CookieStore, error) {
+func newCookies(ctx context.Context, store storage.Store) (*sessions.CookieStore, error) {
 	sign, err := storage.Secret(ctx, store, "secret/cookie-sign")
 	if err != nil {
 		return nil, fmt.Errorf("read the cookies' key: %w", err)
@@ -34,7 +34,7 @@ func newCookies(ctx context.Context, store storage.Store, secure bool) (*session
 			c.SetSerializer(cookieForm{})
 		}
 	}
-	cookies.Options = &sessions.Options{Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure}
+	cookies.Options = &sessions.Options{Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	cookies.MaxAge(int(cookieMaxAge / time.Second))
 	return cookies, nil
 }

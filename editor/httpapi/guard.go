@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -30,7 +31,7 @@ func (s *Server) trace(c *gin.Context) {
 	c.Next()
 	s.metrics.Answered(c.Request.Method, c.FullPath(), c.Writer.Status())
 	s.logger.Debug("request", "request", id, "method", c.Request.Method, "path", c.Request.URL.Path,
-		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start))
+		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start), "from", address(c.Request))
 }
 
 // recover turns a broken invariant of ours into a 500 for one caller.
@@ -73,15 +74,22 @@ func fixedHeaders(https bool) []fixedHeader {
 		{"Permissions-Policy", []string{"camera=(), microphone=(), geolocation=()"}},
 	}
 	if https {
-		headers = append(headers, fixedHeader{"Strict-Transport-Security", []string{"max-age=31536000"}})
+		headers = append(headers, onlyHTTPS)
 	}
 	return headers
 }
+
+// onlyHTTPS tells browsers to come over TLS from now on.
+var onlyHTTPS = fixedHeader{"Strict-Transport-Security", []string{"max-age=31536000"}}
 
 func (s *Server) secure(c *gin.Context) {
 	h := c.Writer.Header()
 	for _, fixed := range s.headers {
 		h[fixed.name] = fixed.value
+	}
+	// What is learnt of localhost would hold for every other server there.
+	if s.isHTTPS(c.Request) && !isHere(c.Request.Host) {
+		h[onlyHTTPS.name] = onlyHTTPS.value
 	}
 }
 
@@ -136,7 +144,11 @@ func fromHere(r *http.Request) bool {
 			return false
 		}
 	}
-	host := r.Host
+	return isHere(r.Host)
+}
+
+// isHere reports whether a Host names the machine itself.
+func isHere(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -151,18 +163,17 @@ func fromHere(r *http.Request) bool {
 // onlyMachine keeps what only the server's own machine may read from everybody
 // else, also where AnyHost lets them in.
 func (s *Server) onlyMachine(c *gin.Context) {
-	if isLocal(c.Request.Context()) || fromHere(c.Request) && fromLoopback(c.Request) {
+	r := c.Request
+	// A proxy that says nothing of whom it asks for is told from a scraper by
+	// its HTTP/1.0, which is what nginx speaks unless told otherwise.
+	itself := fromHere(r) && peer(r).IsLoopback() && !fromProxy(r) && r.ProtoAtLeast(1, 1)
+	if isLocal(r.Context()) || itself {
 		return
 	}
 	s.fail(c, &problem{
 		status: 403, name: "forbidden", title: "Only for this machine",
 		detail: "This is answered only on the machine where Halley runs, at localhost; --metrics-listen serves it elsewhere.",
 	})
-}
-
-func fromLoopback(r *http.Request) bool {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && peer.Addr().Unmap().IsLoopback()
 }
 
 type localKey struct{}
@@ -185,3 +196,19 @@ func plainWriter(c *gin.Context) http.ResponseWriter {
 		w = u.Unwrap()
 	}
 }
+
+// A streamWriter is net/http's own writer, and lets gin know when the response
+// has begun or the connection is taken over: gin then leaves it alone.
+type streamWriter struct {
+	http.ResponseWriter
+	gin gin.ResponseWriter
+}
+
+func (w streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w streamWriter) WriteHeader(status int) {
+	w.gin.WriteHeader(status)
+	w.gin.WriteHeaderNow()
+}
+
+func (w streamWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.gin.Hijack() }

@@ -720,7 +720,7 @@ func (w *witness) uploads(page editor.PageID) {
 	w.call("PUT", at+"/content?base=1", "![x](/files/"+strings.Repeat("0", 64)+")\n", "Content-Type", "text/markdown")
 }
 
-func form(t *testing.T, name, file string) (body, contentType string) {
+func form(t testing.TB, name, file string) (body, contentType string) {
 	t.Helper()
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)

@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -82,5 +84,8 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 
 // Flush sends what is written so far. Whether the peer is gone, the next write tells.
 func (w *patientWriter) Flush() { _ = w.control.Flush() }
+
+// Hijack is for gin, which does not unwrap.
+func (w *patientWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.control.Hijack() }
 
 func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -92,6 +93,7 @@ func typedProblem(err error) *problem {
 		syntax  *convert.SyntaxError
 		body    *http.MaxBytesError
 		file    *editor.FileTooLargeError
+		page    *editor.NoSuchPageError
 		other   *storage.ConflictError
 		corrupt *storage.CorruptError
 	)
@@ -124,6 +126,8 @@ func typedProblem(err error) *problem {
 		return &problem{status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second}
 	case errors.As(err, &corrupt):
 		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk"}
+	case errors.As(err, &page):
+		return &problem{status: 404, name: "not-found", title: "No such page"}
 	case errors.As(err, &file):
 		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": file.Limit}}
 	case errors.As(err, &body):
@@ -167,11 +171,21 @@ func (s *Server) fail(c *gin.Context, err error) {
 		return
 	}
 	if p.status >= 500 {
-		s.logger.Error("request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
+		s.logger.Log(c.Request.Context(), p.level(), "request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
 	}
 	s.metrics.Refused(c.FullPath(), p.name)
 	s.writeProblem(c.Writer, requestID(c), p)
 	c.Abort()
+}
+
+// level is how the log is told: of what the store or the end of the server has
+// told it already, in as many requests as there are, only who asks for it.
+func (p *problem) level() slog.Level {
+	switch p.name {
+	case "disk-full", "disk-failing", "draining":
+		return slog.LevelDebug
+	}
+	return slog.LevelError
 }
 
 func (s *Server) writeProblem(w http.ResponseWriter, request string, p *problem) {

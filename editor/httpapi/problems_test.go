@@ -28,6 +28,7 @@ var released = []struct {
 	{editor.ErrNotFound, 404, "not-found"},
 	{editor.ErrNoSuchSeq, 404, "not-found"},
 	{editor.ErrNoSuchFile, 404, "not-found"},
+	{&editor.NoSuchPageError{}, 404, "not-found"},
 	{&editor.FileTooLargeError{}, 413, "too-large"},
 	{editor.ErrTrashed, 410, "trashed"},
 	{editor.ErrEpochChanged, 409, "epoch-changed"},

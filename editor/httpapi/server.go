@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"strings"
@@ -32,10 +33,12 @@ type Config struct {
 	AnyHost    bool
 	RateLimits bool // off: a load test may go as fast as it can
 	Streams    StreamLimits
-	Metrics    *metrics.Metrics // default: those of this server alone
-	Logger     *slog.Logger
-	Now        func() time.Time
-	App        fs.FS // the built browser app
+	// TrustedProxies are believed about whom they ask for, and nobody else is.
+	TrustedProxies []netip.Prefix
+	Metrics        *metrics.Metrics // default: those of this server alone
+	Logger         *slog.Logger
+	Now            func() time.Time
+	App            fs.FS // the built browser app
 }
 
 // Server is the HTTP face of a workspace.
@@ -84,7 +87,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	rand.Read(name)
 	s.name = base64.RawURLEncoding.EncodeToString(name)
 	var err error
-	if s.cookies, err = newCookies(ctx, store, strings.HasPrefix(cfg.PublicURL, "https:")); err != nil {
+	if s.cookies, err = newCookies(ctx, store); err != nil {
 		return nil, err
 	}
 	if s.app, err = newApp(cfg.App); err != nil {
@@ -94,7 +97,9 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(patient(w, r)) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.engine.ServeHTTP(patient(w, s.behindProxies(r)))
+}
 
 func (s *Server) route() error {
 	gin.SetMode(gin.ReleaseMode)

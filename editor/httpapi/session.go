@@ -75,7 +75,7 @@ func (s *Server) signedIn(c *gin.Context) {
 		s.fail(c, editor.ErrSignedOut)
 		return
 	}
-	s.paced(c, callsPerAddress, s.address(c.Request))
+	s.paced(c, callsPerAddress, address(c.Request))
 }
 
 func (s *Server) sessionRoutes(api *gin.RouterGroup) {
@@ -98,7 +98,7 @@ type signInBody struct {
 
 // signIn makes a guest of a name. Who is signed in already only changes it.
 func (s *Server) signIn(c *gin.Context) {
-	if !s.paced(c, signInsPer, s.address(c.Request)) {
+	if !s.paced(c, signInsPer, address(c.Request)) {
 		return
 	}
 	var in signInBody
@@ -141,6 +141,7 @@ func (s *Server) setCookie(c *gin.Context, key string) error {
 	session, _ := s.cookies.Get(c.Request, cookieName)
 	options := *s.cookies.Options
 	session.Options = &options
+	options.Secure = s.isHTTPS(c.Request)
 	if key == "" {
 		session.Options.MaxAge = -1
 		delete(session.Values, "key")

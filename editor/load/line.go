@@ -29,7 +29,7 @@ type reader struct {
 
 	opened  chan struct{} // closed when it was first told hello, or has ended
 	open    sync.Once
-	greeted bool
+	greeted atomic.Bool
 	after   time.Duration // as the server's bye said
 
 	seq  atomic.Uint64         // the newest change it was told
@@ -55,6 +55,13 @@ func isWrong(err error) bool {
 	return errors.As(err, &w)
 }
 
+// isFull reports whether the server takes no more lines. None leaves while a run
+// opens its own, so there is no use in trying again.
+func isFull(err error) bool {
+	var p *client.Problem
+	return errors.As(err, &p) && p.Name() == "too-many-streams"
+}
+
 func wrongf(format string, args ...any) error { return &wrong{fmt.Sprintf(format, args...)} }
 
 // follow keeps the line open until ctx ends, or something is wrong.
@@ -68,8 +75,9 @@ func (r *reader) follow(ctx context.Context) {
 			return
 		}
 		r.run.lines.Add(-1)
-		if isWrong(err) || !client.MayPass(err) || !r.greeted && time.Since(began) > patience {
+		if isWrong(err) || !client.MayPass(err) || !r.greeted.Load() && (isFull(err) || time.Since(began) > patience) {
 			r.fate.Store(&err)
+			r.run.failed.CompareAndSwap(nil, &err)
 			r.run.troubles.add("a reader ended: " + err.Error())
 			return
 		}
@@ -243,7 +251,7 @@ func (r *reader) take(e client.Event) error {
 	case "change":
 		return r.learn(e)
 	case "hello":
-		r.greeted = true
+		r.greeted.Store(true)
 		r.open.Do(func() { close(r.opened) })
 	case "reset":
 		return wrongf("the server cannot replay a position that it gave itself")

@@ -29,7 +29,8 @@ type run struct {
 	acks       [shards]*histogram
 	deliveries [shards]*histogram
 
-	lines      atomic.Int64 // that are open
+	lines      atomic.Int64          // that are open
+	failed     atomic.Pointer[error] // why the first reader ended that did
 	reconnects atomic.Uint64
 	resends    atomic.Uint64
 	limited    atomic.Uint64 // answers 429
@@ -198,14 +199,17 @@ func (r *run) measure(ctx context.Context) (Result, error) {
 	return res, nil
 }
 
-// openLines returns when every line was told hello.
+// openLines returns when every line was told hello, or one of them has failed.
 func (r *run) openLines(ctx, following context.Context, reading *sync.WaitGroup) error {
 	slots := make(chan struct{}, opening)
 	for _, l := range r.readers {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d lines were open when it was stopped", r.lines.Load(), len(r.readers))
+			return r.notAllOpen()
+		}
+		if r.failed.Load() != nil {
+			return r.notAllOpen()
 		}
 		reading.Go(func() { l.follow(following) })
 		go func() {
@@ -213,17 +217,30 @@ func (r *run) openLines(ctx, following context.Context, reading *sync.WaitGroup)
 			<-slots
 		}()
 	}
-	for _, l := range r.readers {
+	for range opening { // all of them are free again when the last lines are open
 		select {
-		case <-l.opened:
+		case slots <- struct{}{}:
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d lines were open when it was stopped", r.lines.Load(), len(r.readers))
+			return r.notAllOpen()
 		}
 	}
-	if first := slices.IndexFunc(r.readers, func(l *reader) bool { return l.ended() != nil }); first >= 0 {
-		return fmt.Errorf("a line could not be opened: %w", r.readers[first].ended())
+	return r.notAllOpen()
+}
+
+// notAllOpen says what kept lines from being opened; nil: nothing.
+func (r *run) notAllOpen() error {
+	open := slices.IndexFunc(r.readers, func(l *reader) bool { return !l.greeted.Load() })
+	first := r.failed.Load()
+	switch {
+	case first == nil && open < 0:
+		return nil
+	case first == nil:
+		return fmt.Errorf("not all of %d lines were open when it was stopped", len(r.readers))
+	case isFull(*first):
+		return fmt.Errorf("a line could not be opened: %w. To measure the machine and not the limits, "+
+			"run the server with --rate-limits=off", *first)
 	}
-	return nil
+	return fmt.Errorf("a line could not be opened: %w", *first)
 }
 
 // letType returns when the time is over and every edit is answered, or cannot be.

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"halley/storage"
 )
 
@@ -441,4 +443,132 @@ func checkUploads(t *testing.T, dir string, acked map[uint64]bool) {
 		t.Error(err)
 	}
 	wantOnly(t, s, dir, kept...)
+}
+
+// TestCheckFindsBadBlobRows harms one row after another.
+func TestCheckFindsBadBlobRows(t *testing.T) {
+	t.Parallel()
+	named, young := storage.Hash(sha256.Sum256([]byte("named"))), storage.Hash(sha256.Sum256([]byte("young")))
+	use := func(b *bbolt.Bucket, h storage.Hash) useRow {
+		u, err := decodeUse(useKey(h, "page"), b.Get(useKey(h, "page")))
+		if err != nil {
+			t.Error(err)
+		}
+		return u
+	}
+	for want, harm := range map[string]func(b *bbolt.Bucket) error{
+		"": func(*bbolt.Bucket) error { return nil },
+		"it is not kept, though page page has a use for it": func(b *bbolt.Bucket) error { return b.Delete(blobKey(named)) },
+		"it is kept for nothing":                            func(b *bbolt.Bucket) error { return b.Delete(useKey(named, "page")) },
+		"its upload to page page is not among those that end": func(b *bbolt.Bucket) error {
+			return b.Delete(untilKey(use(b, young).until, young, "page"))
+		},
+		"its upload to page page is to end at another time than it says": func(b *bbolt.Bucket) error {
+			return b.Put(untilKey(use(b, young).until+1, young, "page"), nil)
+		},
+		"its checksum does not hold": func(b *bbolt.Bucket) error {
+			row := slices.Clone(b.Get(useKey(named, "page")))
+			row[1]++
+			return b.Put(useKey(named, "page"), row)
+		},
+		"its encoding is damaged": func(b *bbolt.Bucket) error { return b.Put([]byte{9}, nil) },
+	} {
+		dir := t.TempDir()
+		s := openStore(t, dir, Config{})
+		mustUpload(t, s, stays(), []byte("young"))
+		mustUpload(t, s, over(), []byte("named"))
+		if err := s.Append(t.Context(), "page", 0, []storage.Change{{Author: "a", Blobs: []storage.Hash{named}}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SweepBlobs(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if err := edit(dir, func(tx *bbolt.Tx) error { return harm(tx.Bucket(bucketBlobs)) }); err != nil {
+			t.Fatal(err)
+		}
+		bad := checked(t, openStore(t, dir, Config{}))
+		if want == "" && len(bad) > 0 || want != "" && !slices.ContainsFunc(bad, func(b string) bool { return strings.Contains(b, want) }) {
+			t.Errorf("Check says %q, want %q", bad, want)
+		}
+	}
+}
+
+// TestFilesComeFirstAndGoLast looks at each commit, which a crash could come
+// just before or after.
+func TestFilesComeFirstAndGoLast(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := newBlobFiles(dir)
+	h := storage.Hash(sha256.Sum256([]byte("loose")))
+	var seen []string
+	look := func(tx *bbolt.Tx) error {
+		_, err := os.Stat(files.path(h))
+		seen = append(seen, fmt.Sprintf("row %v, file %v", tx.Bucket(bucketBlobs).Get(blobKey(h)) != nil, err == nil))
+		return tx.Commit()
+	}
+	s := openStore(t, dir, Config{commit: look})
+	mustUpload(t, s, over(), []byte("loose"))
+	if n, err := s.SweepBlobs(t.Context()); n != 1 || err != nil {
+		t.Fatalf("SweepBlobs() = %d, %v", n, err)
+	}
+	want := []string{"row true, file true", "row false, file true"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("the commits of an upload and of a sweep saw %q, want %q", seen, want)
+	}
+	wantOnly(t, s, dir)
+}
+
+// TestSweepSparesBackups: what a copied state names stays until the copy is
+// whole, however slowly it is taken.
+func TestSweepSparesBackups(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Config{})
+	loose := mustUpload(t, s, over(), []byte("loose"))
+	var copied bytes.Buffer
+	err := s.Backup(t.Context(), func(int64) io.Writer {
+		if n, err := s.SweepBlobs(t.Context()); n != 0 || err != nil {
+			t.Errorf("a sweep beside a backup removes %d, %v", n, err)
+		}
+		return &copied
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.SweepBlobs(t.Context()); n != 1 || err != nil {
+		t.Errorf("a sweep after the backup removes %d, %v", n, err)
+	}
+	dir := t.TempDir()
+	if err := Restore(dir, Config{}, bytes.NewReader(copied.Bytes()), func(r *Store) error { return readBlob(t.Context(), r, loose) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWatchersAreToldBeforeReaders: a watcher that reads a new state has been
+// told of it already, so that it can drop what the state holds.
+func TestWatchersAreToldBeforeReaders(t *testing.T) {
+	t.Parallel()
+	committed := make(chan struct{}, 1)
+	s := openStore(t, t.TempDir(), Config{commit: func(tx *bbolt.Tx) error {
+		defer func() { committed <- struct{}{} }()
+		return tx.Commit()
+	}})
+	s.watchers.mu.Lock() // nobody can be told of anything
+	put := make(chan error, 1)
+	go func() {
+		_, err := s.Put(t.Context(), storage.Record{Key: "key"})
+		put <- err
+	}()
+	<-committed
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := s.Get(soon, "key")
+	wantIs(t, "a read of what watchers were not told of", err, context.DeadlineExceeded)
+	s.watchers.mu.Unlock()
+	if err := <-put; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "key"); err != nil {
+		t.Error(err)
+	}
 }

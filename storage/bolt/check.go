@@ -15,7 +15,8 @@ import (
 )
 
 // Check calls bad for what does not hold in the file's structure, and in the
-// records and the order in which they expire, as storage.Checker says. It
+// records and the order in which they expire, and in what blobs are kept for,
+// as storage.Checker says. It
 // reads the whole file, in one transaction, beside whoever writes.
 func (s *Store) Check(ctx context.Context, bad func(error)) error {
 	file, err := os.Open(s.path)
@@ -38,10 +39,14 @@ func (s *Store) Check(ctx context.Context, bad func(error)) error {
 			return err
 		}
 	}
-	return s.view(ctx, func(t *tables) error {
+	err = s.view(ctx, func(t *tables) error {
 		t.checkExpiries(bad)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.checkBlobs(ctx, bad)
 }
 
 func (s *Store) checkFile(ctx context.Context, file io.ReaderAt, bad func(error)) error {

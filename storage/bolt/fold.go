@@ -144,7 +144,7 @@ func (s *Store) foldAll(ctx context.Context) {
 // foldCalmly folds a page; what fails is tried again when the page grows, or
 // the store is opened the next time, and nothing is lost meanwhile.
 func (s *Store) foldCalmly(ctx context.Context, page storage.PageID, keep int) {
-	if err := s.fold(ctx, page, keep); err != nil && ctx.Err() == nil {
+	if err := s.fold(ctx, page, keep); err != nil && ctx.Err() == nil && s.Healthy() == nil {
 		s.cfg.Logger.Warn("a page is not folded", "page", page, "error", err)
 	}
 }

@@ -58,7 +58,8 @@ type recovery struct {
 	timer       *time.Timer // fires when it is time to try again
 	wait        time.Duration
 	first, last time.Duration
-	cause       error // of the failure
+	cause       error     // of the failure
+	told        time.Time // when the log was told of one
 }
 
 func newRecovery(cfg Config) recovery {
@@ -71,7 +72,7 @@ func newRecovery(cfg Config) recovery {
 // failed of cause. Unless it returns with the store healthy, the store takes
 // no writes until retry succeeds.
 func (s *Store) settle(cause error, tx int, batch []*write) fate {
-	s.cfg.Logger.Error("a write to the store failed", "path", s.path, "error", cause)
+	s.tellFailure(cause)
 	s.setDoubt(newDoubt(tx, batch))
 	if err := s.reopen(); err != nil {
 		s.fail(storage.ErrUnknown, fmt.Errorf("%w; then %w", cause, err))
@@ -93,6 +94,19 @@ func (s *Store) settle(cause error, tx int, batch []*write) fate {
 	return absent
 }
 
+// tellEvery is how often the log is told that writes fail: who has no room gets
+// many, and one line says as much as all.
+const tellEvery = time.Minute
+
+func (s *Store) tellFailure(cause error) {
+	now := s.cfg.now()
+	if now.Sub(s.recovery.told) < tellEvery {
+		return
+	}
+	s.recovery.told = now
+	s.cfg.Logger.Error("a write to the store failed; edits are refused until one succeeds", "path", s.path, "error", cause)
+}
+
 // retry tries to take writes again.
 func (s *Store) retry() {
 	if s.db == nil {
@@ -109,6 +123,7 @@ func (s *Store) retry() {
 	s.recovery.wait = s.recovery.first
 	s.health.Store(nil)
 	s.cfg.health(nil)
+	s.recovery.told = time.Time{}
 	s.cfg.Logger.Info("the store takes writes again", "path", s.path)
 }
 
@@ -181,9 +196,10 @@ func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
 
 var keyProbe = []byte("probe")
 
-// probeBytes is what a probe asks for. It is free again afterwards, inside the
-// file, so that the next edits find room even if the disk has no more.
-const probeBytes = 64 << 10
+// probeBytes is what a probe asks for: more than an edit dirties, most often, so
+// that a store that takes the one takes the other. It is free again afterwards,
+// inside the file, so that the next edits find room even if the disk has no more.
+const probeBytes = 512 << 10
 
 // probe tries whether the disk takes a transaction. If not, the file has been
 // opened again.

@@ -13,7 +13,7 @@ const sweepStep = 64
 // nothing, until ctx ends. Nothing depends on it: they are invisible anyway.
 func (s *Store) sweepAll(ctx context.Context) {
 	warn := func(what string, err error) {
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && s.Healthy() == nil { // else it is told already
 			s.cfg.Logger.Warn(what, "path", s.path, "error", err)
 		}
 	}

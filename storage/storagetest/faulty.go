@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -41,6 +42,21 @@ type Faulty struct {
 
 // NewFaulty returns a Faulty over store without any fault.
 func NewFaulty(store storage.Store) *Faulty { return &Faulty{Store: store} }
+
+// NewFailing returns a Faulty over store that lets one write in eight fail, in
+// ways that follow from seed.
+func NewFailing(store storage.Store, seed uint64) *Faulty {
+	f := NewFaulty(store)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 10_000 {
+		fault := None
+		if rng.IntN(8) == 0 {
+			fault = Fault(1 + rng.IntN(3))
+		}
+		f.Fail(fault)
+	}
+	return f
+}
 
 // Fail plans faults for the next writes, one each, behind those planned before.
 func (f *Faulty) Fail(faults ...Fault) {
