@@ -40,7 +40,12 @@ type past struct {
 
 // encodeCheckpoint makes a checkpoint of v.
 func encodeCheckpoint(v *view) []byte {
-	return zstdEncoder().EncodeAll(plainCheckpoint(v.content, v.authors, v.time), []byte{checkpointVersion})
+	plain := plainCheckpoint(v.content, v.authors, v.time)
+	encoder := zstdFast()
+	if len(plain) <= small {
+		encoder = zstdBest()
+	}
+	return encoder.EncodeAll(plain, []byte{checkpointVersion})
 }
 
 // plainCheckpoint is a checkpoint before it is compressed: equal for equal
@@ -172,15 +177,27 @@ func (r *reading) content(names []string) (*ot.Content, error) {
 	return content, nil
 }
 
-var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-	// It lives as long as the process, so it keeps 1 MiB to look back on, not the
-	// usual 16: texts seldom repeat themselves from further away.
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		panic(err) // our own options
-	}
-	return z
-})
+// small is up to where a checkpoint is compressed as well as can be; of a larger
+// one that would take a core for too long.
+const small = 1 << 20
+
+var (
+	zstdFast = newEncoder(zstd.SpeedDefault)
+	zstdBest = newEncoder(zstd.SpeedBestCompression)
+)
+
+func newEncoder(level zstd.EncoderLevel) func() *zstd.Encoder {
+	return sync.OnceValue(func() *zstd.Encoder {
+		// It lives as long as the process, so it keeps little to look back on: texts
+		// seldom repeat themselves from further away.
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level),
+			zstd.WithWindowSize(small), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic(err) // our own options
+		}
+		return z
+	})
+}
 
 var zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))
