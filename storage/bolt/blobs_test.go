@@ -13,8 +13,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -333,12 +335,24 @@ func TestRestoreOfBlobsRefuses(t *testing.T) {
 	}
 }
 
-// uploadersChild uploads, names and sweeps until it is killed, and prints what
-// is acknowledged: "up N" for an upload, "named N" for a change that names it.
+// uploadBytes is the upload n of uploadersChild.
+func uploadBytes(n uint64) []byte { return someBytes(n, int(n%7)*20_000) }
+
+// uploadersChild uploads, names and sweeps until it is killed, or has said
+// enough, and prints what is acknowledged: "up N" for an upload, "named N" for a
+// change that names it.
 func uploadersChild() {
 	s, ctx := childStore(Config{}), context.Background()
 	var round uint64
 	fmt.Sscan(os.Getenv(roundEnv), &round)
+	most, _ := strconv.ParseInt(os.Getenv(mostEnv), 10, 64) // 0 where there is none
+	var said atomic.Int64
+	say := func(what string, n uint64) {
+		os.Stdout.WriteString(fmt.Sprintln(what, n)) // one write, whole or not at all
+		if said.Add(1) == most {
+			os.Exit(0)
+		}
+	}
 	go func() {
 		for {
 			if _, err := s.SweepBlobs(ctx); err != nil {
@@ -354,13 +368,12 @@ func uploadersChild() {
 				if n%2 == 0 {
 					until = over()
 				}
-				data := someBytes(n, int(n%7)*20_000)
-				b, err := s.PutBlob(ctx, page, until, bytes.NewReader(data))
+				b, err := s.PutBlob(ctx, page, until, bytes.NewReader(uploadBytes(n)))
 				if err != nil {
 					fail(err)
 				}
 				if n%2 == 1 {
-					os.Stdout.WriteString(fmt.Sprintln("up", n))
+					say("up", n)
 				}
 				err = s.Append(ctx, page, head, []storage.Change{{Author: "a", Blobs: []storage.Hash{b.Hash}}})
 				if errors.Is(err, storage.ErrInvalid) {
@@ -370,7 +383,7 @@ func uploadersChild() {
 					fail(err)
 				}
 				head++
-				os.Stdout.WriteString(fmt.Sprintln("named", n))
+				say("named", n)
 			}
 		}()
 	}
@@ -393,7 +406,7 @@ func TestKillUploads(t *testing.T) {
 		if round%40 == 0 {
 			dir, acked = t.TempDir(), map[uint64]bool{}
 		}
-		after, seen := 1+rng.IntN(150), 0
+		after, seen := 1+rng.IntN(80), 0
 		cmd := child(t, "uploaders", dir, round)
 		lines := scanLines(t, cmd)
 		for lines.Scan() {
@@ -424,7 +437,7 @@ func checkUploads(t *testing.T, dir string, acked map[uint64]bool) {
 	s := openStore(t, dir, Config{})
 	defer s.Close()
 	for n := range acked {
-		if err := readBlob(t.Context(), s, sha256.Sum256(someBytes(n, int(n%7)*20_000))); err != nil {
+		if err := readBlob(t.Context(), s, sha256.Sum256(uploadBytes(n))); err != nil {
 			t.Errorf("upload %x was acknowledged: %v", n, err)
 		}
 	}
@@ -491,5 +504,84 @@ func TestCheckFindsBadBlobRows(t *testing.T) {
 		if want == "" && len(bad) > 0 || want != "" && !slices.ContainsFunc(bad, func(b string) bool { return strings.Contains(b, want) }) {
 			t.Errorf("Check says %q, want %q", bad, want)
 		}
+	}
+}
+
+// TestFilesComeFirstAndGoLast looks at each commit, which a crash could come
+// just before or after.
+func TestFilesComeFirstAndGoLast(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := newBlobFiles(dir)
+	h := storage.Hash(sha256.Sum256([]byte("loose")))
+	var seen []string
+	look := func(tx *bbolt.Tx) error {
+		_, err := os.Stat(files.path(h))
+		seen = append(seen, fmt.Sprintf("row %v, file %v", tx.Bucket(bucketBlobs).Get(blobKey(h)) != nil, err == nil))
+		return tx.Commit()
+	}
+	s := openStore(t, dir, Config{commit: look})
+	mustUpload(t, s, over(), []byte("loose"))
+	if n, err := s.SweepBlobs(t.Context()); n != 1 || err != nil {
+		t.Fatalf("SweepBlobs() = %d, %v", n, err)
+	}
+	want := []string{"row true, file true", "row false, file true"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("the commits of an upload and of a sweep saw %q, want %q", seen, want)
+	}
+	wantOnly(t, s, dir)
+}
+
+// TestSweepSparesBackups: what a copied state names stays until the copy is
+// whole, however slowly it is taken.
+func TestSweepSparesBackups(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Config{})
+	loose := mustUpload(t, s, over(), []byte("loose"))
+	var copied bytes.Buffer
+	err := s.Backup(t.Context(), func(int64) io.Writer {
+		if n, err := s.SweepBlobs(t.Context()); n != 0 || err != nil {
+			t.Errorf("a sweep beside a backup removes %d, %v", n, err)
+		}
+		return &copied
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.SweepBlobs(t.Context()); n != 1 || err != nil {
+		t.Errorf("a sweep after the backup removes %d, %v", n, err)
+	}
+	dir := t.TempDir()
+	if err := Restore(dir, Config{}, bytes.NewReader(copied.Bytes()), func(r *Store) error { return readBlob(t.Context(), r, loose) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWatchersAreToldBeforeReaders: a watcher that reads a new state has been
+// told of it already, so that it can drop what the state holds.
+func TestWatchersAreToldBeforeReaders(t *testing.T) {
+	t.Parallel()
+	committed := make(chan struct{}, 1)
+	s := openStore(t, t.TempDir(), Config{commit: func(tx *bbolt.Tx) error {
+		defer func() { committed <- struct{}{} }()
+		return tx.Commit()
+	}})
+	s.watchers.mu.Lock() // nobody can be told of anything
+	put := make(chan error, 1)
+	go func() {
+		_, err := s.Put(t.Context(), storage.Record{Key: "key"})
+		put <- err
+	}()
+	<-committed
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := s.Get(soon, "key")
+	wantIs(t, "a read of what watchers were not told of", err, context.DeadlineExceeded)
+	s.watchers.mu.Unlock()
+	if err := <-put; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "key"); err != nil {
+		t.Error(err)
 	}
 }
