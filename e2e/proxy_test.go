@@ -106,7 +106,7 @@ func (p proxy) find(t *testing.T) string {
 			return file
 		}
 	}
-	t.Skipf("%s is not installed; .ci/browsers installs it", p.program)
+	t.Skipf("%s is not installed; .ci/packages installs it", p.program)
 	return ""
 }
 
