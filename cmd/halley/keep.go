@@ -217,7 +217,7 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (size int64, 
 		return 0, plainPathError(err)
 	}
 	defer os.Remove(temp.Name()) // once it is renamed there is none
-	size, err = copyStore(ctx, env, cfg.data, temp)
+	size, err = copyStore(ctx, env, cfg.data, &syncing{file: temp})
 	if err == nil {
 		err = temp.Sync()
 	}
@@ -228,6 +228,25 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (size int64, 
 		return 0, err
 	}
 	return size, syncFolder(folder)
+}
+
+// syncEvery is how much of a backup may wait to be written to the disk: all of
+// it at the end would hold up the edits that wait for the disk then.
+const syncEvery = 8 << 20
+
+// syncing gets a file onto the disk bit by bit.
+type syncing struct {
+	file   *os.File
+	behind int
+}
+
+func (s *syncing) Write(b []byte) (int, error) {
+	n, err := s.file.Write(b)
+	if s.behind += n; s.behind < syncEvery || err != nil {
+		return n, err
+	}
+	s.behind = 0
+	return n, s.file.Sync()
 }
 
 func syncFolder(dir string) error {
