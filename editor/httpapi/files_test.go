@@ -78,7 +78,7 @@ func TestFilesRunNothing(t *testing.T) {
 				t.Errorf("%s of %s answers %d %q", method, c.name, got.Code, got.Body)
 			}
 			for name, want := range map[string]string{
-				"Content-Type": c.kind, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
+				"Content-Type": c.kind, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
 				"Cache-Control": "private, no-cache", "Etag": `"` + strings.TrimPrefix(file.Path, "/files/") + `"`, "Cross-Origin-Resource-Policy": "same-origin",
 				"Content-Length": fmt.Sprint(len(c.data)),
 			} {
