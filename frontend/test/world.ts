@@ -323,7 +323,7 @@ export class TestLine implements Line {
     })
   }
 
-  hurry(): void {}
+  check(): void {}
 
   close(): void {
     this.#closed = true

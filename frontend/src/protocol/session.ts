@@ -166,6 +166,7 @@ class Session implements PageSession {
     this.#outbox = new Outbox(this.id, deps, {
       answered: (n, seq) => this.#answered(n, seq),
       refused: (n, problem) => void this.#refused(n, problem),
+      unanswered: () => this.#line.check(),
       changed: () => this.#notify(),
     })
     this.#announcer = new Announcer(this.id, deps, () => this.#whereabouts())
@@ -353,10 +354,7 @@ class Session implements PageSession {
   }
 
   #surroundingsChanged(): void {
-    if (this.#deps.surroundings.online()) {
-      this.#line.hurry()
-      this.#outbox.hurry()
-    }
+    if (this.#deps.surroundings.online()) this.#outbox.hurry()
     if (this.#deps.surroundings.leaving()) this.#announcer.leave()
     else if (this.#opened) this.#announcer.post()
     this.#notify()
@@ -389,7 +387,10 @@ class Session implements PageSession {
     this.#state = answered(this.#state, n, seq)
     this.#cancelCheck()
     if (this.#inflight() === n) {
-      this.#cancelCheck = this.#deps.clock.after(STREAM_PATIENCE_MS, () => void this.#catchUp())
+      this.#cancelCheck = this.#deps.clock.after(STREAM_PATIENCE_MS, () => {
+        this.#line.check()
+        void this.#catchUp()
+      })
     }
     this.#notify()
   }

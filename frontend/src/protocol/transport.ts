@@ -37,10 +37,10 @@ export interface LineListener {
 
 /** An open line that comes back by itself until it is closed. */
 export interface Line {
-  /** Drops the connection and opens a new one at once. */
+  /** Begins anew, from the position that there is now. */
   restart(): void
-  /** Tries now, where it is waiting to try again. */
-  hurry(): void
+  /** Something hints that the line is dead: makes sure now, and where it waits to try again tries at once. */
+  check(): void
   close(): void
 }
 

@@ -61,7 +61,7 @@ test('a page that moved between two parts stands in the list once', () => {
 test('an answer to an older question is dropped', async () => {
   const answers: ((list: PageList) => void)[] = []
   const api = { pages: () => new Promise<PageList>(resolve => answers.push(resolve)) } as unknown as Api
-  const store = new ListStore(api)
+  const store = new ListStore(api, () => () => {})
   store.show({ query: 'first', trash: false })
   store.show({ query: 'second', trash: false })
   answers[1]!({ pages: [row('second', 2)], cursor: null })

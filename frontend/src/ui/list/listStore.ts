@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import type { Api, ListEvent, PageList, PageRow } from '../../transport/api'
+import type { Api, ListEvent, ListListener, PageList, PageRow } from '../../transport/api'
 
 export interface ListView {
   query: string
@@ -63,9 +63,11 @@ export class ListStore {
   #question = 0
   #refreshTimer: ReturnType<typeof setTimeout> | undefined
   readonly #api: Api
+  readonly #follow: (listener: ListListener) => () => void
 
-  constructor(api: Api) {
+  constructor(api: Api, follow: (listener: ListListener) => () => void) {
     this.#api = api
+    this.#follow = follow
   }
 
   /** Shows a view; the old rows go at once where they mean something else. */
@@ -133,7 +135,7 @@ export class ListStore {
       if (document.hidden) {
         stop?.()
         stop = null
-      } else stop ??= this.#api.followList(this.#listener)
+      } else stop ??= this.#follow(this.#listener)
     }
     onlyWhileSeen()
     document.addEventListener('visibilitychange', onlyWhileSeen)
