@@ -75,6 +75,43 @@ describe.each(BROWSERS)('tabs of a browser ($hasLocks, $keepsForFrozen)', option
     expectAll(all)
   })
 
+  it('find out at once that their line is dead when something hints at it', async () => {
+    const [all, clock] = await browser(3, options)
+    const [dead] = all.server.lines
+    dead!.dies()
+    await clock.pass(3000)
+    for (const page of PAGES) all.server.write(page)
+    all.tabs.at(-1)!.lines.check(2500)
+    await clock.pass(150)
+    expect([...all.server.lines], 'another in its place').not.toContain(dead)
+    expectAll(all)
+  })
+
+  it('say that the line is lost when it is dead and no other can be had', async () => {
+    const [all, clock] = await browser(3, options)
+    all.server.away = true
+    for (const line of all.server.lines) line.dies()
+    await clock.pass(3000)
+    expect(readers(all).map(({ open }) => open)).toEqual([true, true, true])
+    all.tabs.at(-1)!.lines.check(2500)
+    await clock.pass(4100)
+    expect(readers(all).map(({ open }) => open)).toEqual([false, false, false])
+    all.server.away = false
+    for (const page of PAGES) all.server.write(page)
+    await clock.pass(1000)
+    expectAll(all)
+  })
+
+  it('leave a line alone on which something was heard just now', async () => {
+    const [all, clock] = await browser(3, options)
+    const before = [...all.server.lines]
+    all.server.write('ada')
+    await clock.pass(100)
+    all.tabs.at(-1)!.lines.check(2500)
+    await clock.pass(1000)
+    expect([...all.server.lines]).toEqual(before)
+  })
+
   it('are left off the line when they are gone without a word', async () => {
     const [all, clock] = await browser(4, options)
     all.tabs.find(tab => tab !== leaderOf(all))!.crashes()

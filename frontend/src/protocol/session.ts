@@ -196,7 +196,8 @@ class Session implements PageSession {
   }
 
   get count(): number {
-    return Math.max(this.#presence.count, this.people.length)
+    const { clients, count } = this.#presence
+    return this.people.length + Math.max(0, count - clients.size)
   }
 
   get editable(): boolean {

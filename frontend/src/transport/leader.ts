@@ -76,7 +76,7 @@ export class Leader {
   constructor(deps: LeaderDeps) {
     this.#deps = deps
     this.#lastBeat = deps.clock.now()
-    this.#beat()
+    this.#cancelBeat = deps.clock.after(BEAT_MS, () => this.#beat())
   }
 
   /** Takes word of all that a tab follows. */
