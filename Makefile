@@ -13,7 +13,7 @@ BENCHCOUNT ?= 3
 GOFILES  := $(shell find cmd editor ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
 APPFILES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path 'frontend/dist/*' -not -name '*.go')
 
-.PHONY: run test bench build race fuzz soak lint e2e frontend generate clean help browsers shot
+.PHONY: run test bench build race fuzz soak lint e2e frontend generate clean help browsers shot plot
 
 run: build ## build what is missing and serve on 127.0.0.1:8080
 	bin/halley serve --listen $(LISTEN) --data $(DATA)
@@ -28,7 +28,11 @@ test: build e2e/node_modules browsers ## all tests: Go with -race, browser code,
 	exit $$failed
 
 bench: build ## speed and memory, ending in a table of what must be reached and what was
-	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -count $(BENCHCOUNT) -benchmem -timeout 60m ./... | node .ci/bench-table.mjs
+	HALLEY_BIN=$(CURDIR)/bin/halley $(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -count $(BENCHCOUNT) -benchmem -timeout 60m ./... | node .ci/bench-table.mjs
+
+plot: build ## measure README's plot again
+	HALLEY_BIN=$(CURDIR)/bin/halley $(GO) test -run '^$$' -bench Scale -benchtime 1x -count $(BENCHCOUNT) -timeout 20m ./e2e | node .ci/scale.mjs >.cache/scale.svg
+	mv .cache/scale.svg .ci/scale.svg
 
 build: bin/halley ## build bin/halley, the browser app included
 

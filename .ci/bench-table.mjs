@@ -32,13 +32,36 @@ const rows = [
   ['  encoding/json on the same', null, () => ratio(best(`${decode}typed,_by_encoding/json`), best(`${decode}typed`)), plain(' × as long')],
   ['step of a page, 64 edits a batch', least(3e5, plain('/s')), () => best(`${step}crowd_of_64`, 'edits/s')],
   ['step of a page, each edit a batch of its own', null, () => best(`${step}alone`, 'edits/s'), plain('/s')],
+  ["an edit's way without network and disk", null, () => best('halley/editor/httpapi BenchmarkEdge'), ns],
   ['diff of one edit in 10 KB', most(2e5, ns), () => best(`${diff}one_edit_in_10_KB`)],
   ['diff of 50 edits in 100 KB', most(2e7, ns), () => best(`${diff}50_edits_in_100_KB`)],
+  ['50 people type on a page as fast as acknowledged', least(2e3, plain('/s')), () => best(`${server}50_people`, 'edits/s')],
+  ['  of what the bare append loop does beside it', least(0.4, plain(' ×')), () => ratio(best(`${server}50_people`, 'edits/s'), best(`${server}50_people`, 'bare-edits/s'))],
+  ['  server CPU for 10,000 edits', most(4, plain(' s')), () => best(`${server}50_people`, 'cpu-s/10k-edits')],
+  ['  p99 to the others', most(50, plain(' ms')), () => best(`${server}50_people`, 'delivery-p99-ms')],
+  ['2 people: acknowledged at p50, over one commit', most(2, plain(' ms')), () => best(`${server}2_people`, 'ack-p50-over-disk-ms')],
+  ['  at p99', most(10, plain(' ms')), () => best(`${server}2_people`, 'ack-p99-over-disk-ms')],
+  ['20 people: to another screen at p50, over round trip and commit', most(5, plain(' ms')), () => best(`${server}20_people`, 'delivery-p50-over-raw-ms')],
+  ['200 people on a page, 2 edits/s each: p99 to the others', most(250, plain(' ms')), () => best(`${server}200_people`, 'delivery-p99-ms')],
+  ['200 pages with 2 people, 5 edits/s each', least(1980, plain('/s')), () => best(`${server}200_pages`, 'edits/s')],
+  ['  acknowledged at p99', most(25, plain(' ms')), () => best(`${server}200_pages`, 'ack-p99-ms')],
+  ['  server CPU for 10,000 edits', most(3, plain(' s')), () => best(`${server}200_pages`, 'cpu-s/10k-edits')],
+  ['  server memory at its peak', most(120, plain(' MiB')), () => best(`${server}200_pages`, 'peak-MiB')],
+  ['500 readers of a page edited 10 times a second: p99', most(40, plain(' ms')), () => best(`${server}500_readers`, 'delivery-p99-ms')],
+  ['  server CPU for a delivery', most(20, plain(' µs')), () => best(`${server}500_readers`, 'cpu-µs/delivery')],
+  ["a lone typist's p99 while ten send an edit 100,000 changes behind", most(2, plain(' × alone')), () => ratio(best(`${longPage}lone_typist`, 'crowded-p99-ms'), best(`${longPage}lone_typist`, 'alone-p99-ms'))],
+  ['a page of 200,000 edits opened cold over HTTP', most(50, plain(' ms')), () => best(`${longPage}opened_cold`, 'open-ms')],
+  ["  its size of the text's", most(1.1, plain(' ×')), () => best(`${longPage}opened_cold`, 'bytes/text-byte')],
+  ...[10, 100, 1000, 3000, 9000].map((n) => [`curve: p99 to ${n} readers of a page edited 10 times a second`, null, () => best(`${scale}readers=${n}`, 'delivery-p99-ms'), plain(' ms')]),
+  ...[20, 100, 400, 1000, 2000].map((n) => [`curve: acknowledged at p99, ${n} people at 2 edits/s each`, null, () => best(`${scale}people=${n}`, 'ack-p99-ms'), plain(' ms')]),
   ...sizes.map((s) => [`curve: random edit in ${s}`, null, () => randomEdit(s, false), ns]),
   ...sizes.map((s) => [`curve: with a snapshot, in ${s}`, null, () => randomEdit(s, true), ns]),
 ]
 
 const decode = 'halley/editor/httpapi BenchmarkDecodeEdit/'
+const server = 'halley/e2e BenchmarkServer/'
+const longPage = 'halley/e2e BenchmarkLongPage/'
+const scale = 'halley/e2e BenchmarkScale/'
 const step = 'halley/editor BenchmarkStep/'
 const diff = 'halley/ot/diff BenchmarkContents/'
 

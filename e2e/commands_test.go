@@ -336,6 +336,7 @@ func TestFlags(t *testing.T) {
 	halley(t, "sing").failed(2, "sing", "halley help").inOneLine()
 	halley(t, "serve", "--no-such").failed(2, "no-such")
 	halley(t, "serve", "--rate-limits=sometimes").failed(2, "sometimes", "on or off")
+	halley(t, "serve", "--max-upload=0").failed(2, "max-upload", "at least 1")
 	halley(t, "serve", "folder").failed(2, "folder").inOneLine()
 	halley(t, "version", "7").failed(2, "7").inOneLine()
 	halley(t, "import").failed(2, "files").inOneLine()

@@ -30,7 +30,7 @@ func (s *server) stranger() *caller {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	transport := carried.transport()
 	s.tb.Cleanup(transport.CloseIdleConnections)
 	return &caller{tb: s.tb, s: s, http: &http.Client{Jar: jar, Transport: transport}}
 }
@@ -143,6 +143,9 @@ func (c *caller) try(r request) (*answer, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.ProtoMajor != carried.major {
+		c.tb.Errorf("%s %s came over %s, want HTTP/%d", r.method, r.path, resp.Proto, carried.major)
+	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err

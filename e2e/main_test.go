@@ -43,6 +43,12 @@ func lookAtSources() {
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
+	forget, err := carry(os.Getenv(carrierVariable))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer forget()
 	if binary != "" {
 		var err error
 		if binary, err = filepath.Abs(binary); err != nil {

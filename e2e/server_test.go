@@ -3,8 +3,11 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +24,8 @@ type server struct {
 	flags  []string
 	url    string
 	log    log
+	env    []string // besides ours
+	files  int      // that the process may have open; 0: as many as the system lets it
 
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process has ended
@@ -35,14 +40,20 @@ func serve(tb testing.TB, flags ...string) *server {
 
 func serveFolder(tb testing.TB, dir string, flags ...string) *server {
 	tb.Helper()
-	s := &server{tb: tb, dir: dir, listen: "127.0.0.1:0", flags: append([]string{"--rate-limits=off"}, flags...)}
+	s := newServer(tb, dir, flags...)
+	s.start()
+	return s
+}
+
+// newServer is a server before its first life.
+func newServer(tb testing.TB, dir string, flags ...string) *server {
+	s := &server{tb: tb, dir: dir, listen: "127.0.0.1:0", flags: append(append([]string{"--rate-limits=off"}, carried.flags...), flags...)}
 	tb.Cleanup(func() {
 		s.kill()
 		if tb.Failed() {
 			tb.Logf("the server said:\n%s", s.log.tail())
 		}
 	})
-	s.start()
 	return s
 }
 
@@ -51,6 +62,10 @@ func (s *server) start() {
 	s.tb.Helper()
 	args := append([]string{"serve", "--data", s.dir, "--listen", s.listen}, s.flags...)
 	s.cmd = exec.Command(binary, args...)
+	if s.files > 0 {
+		s.cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, s.files), binary}, args...)...)
+	}
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stderr = &s.log
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -72,11 +87,11 @@ func (s *server) start() {
 	}()
 	select {
 	case line := <-ready:
-		address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on http://")
+		address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on "+carried.scheme+"://")
 		if !ok {
-			s.tb.Fatalf("the server's first line is %q, want \"listening on http://ADDRESS\"; it said:\n%s", line, s.log.tail())
+			s.tb.Fatalf("the server's first line is %q, want \"listening on %s://ADDRESS\"; it said:\n%s", line, carried.scheme, s.log.tail())
 		}
-		s.url, s.listen = "http://"+address, address
+		s.url, s.listen = carried.scheme+"://"+address, address
 	case <-time.After(patience):
 		s.tb.Fatalf("the server did not get ready; it said:\n%s", s.log.tail())
 	}
@@ -123,6 +138,21 @@ func (s *server) restart() {
 	s.tb.Helper()
 	s.kill()
 	s.start()
+}
+
+// says waits until the server has logged what pattern describes, and returns
+// its group.
+func (s *server) says(pattern string) string {
+	s.tb.Helper()
+	re := regexp.MustCompile(pattern)
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if found := re.FindStringSubmatch(s.log.String()); found != nil {
+			return found[len(found)-1]
+		}
+		if time.Now().After(end) {
+			s.tb.Fatalf("the server does not say %s; it said:\n%s", pattern, s.log.tail())
+		}
+	}
 }
 
 // A log is what a process wrote.

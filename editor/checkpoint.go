@@ -278,7 +278,7 @@ func (k *checkpointer) run(ctx context.Context) {
 		}
 		for id, v := range k.next() {
 			err := k.store.PutCheckpoint(ctx, id, storage.Checkpoint{Seq: v.seq, Data: encodeCheckpoint(v)})
-			if err != nil && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil && !errors.Is(err, storage.ErrDiskFull) { // which the store tells
 				k.logger.Warn("a checkpoint is left out", "page", id, "seq", v.seq, "error", err)
 			}
 		}

@@ -93,6 +93,9 @@ func (ps *Pages) writeFirst(ctx context.Context, p Principal, id PageID, content
 	if err := checkContents(content); err != nil {
 		return view{}, err
 	}
+	if err := ps.checkFiles(ctx, p, id, content); err != nil {
+		return view{}, err
+	}
 	content = content.Normalize()
 	if err := checkContent(content); err != nil {
 		return view{}, err

@@ -227,7 +227,7 @@ func (p *page) record(r *request, v verdict, work *state) storage.Change {
 	}
 	return storage.Change{
 		Seq: v.seq, Client: r.Client, N: r.N, Author: r.author, Time: now,
-		Digest: r.digest, Payload: v.delta.AppendJSON(nil),
+		Digest: r.digest, Payload: v.delta.AppendJSON(nil), Blobs: FilesIn(v.delta),
 	}
 }
 

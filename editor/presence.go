@@ -17,6 +17,13 @@ const (
 	sweepEvery = 500 * time.Millisecond
 
 	presencePerSecond = 20 // of one client
+
+	// Of a crowd only so many are told, those who were active last: a thousand
+	// cursors are no help to anybody, and cost a million events a second.
+	maxListed = 50
+	// Who was active within listedStay keeps a place on the list: otherwise it
+	// would be another one with each keystroke of a crowd.
+	listedStay = 10 * time.Second
 )
 
 // States that a client may be in. StateReconnecting is said by the server.
@@ -64,9 +71,10 @@ type presence struct {
 // A room is one page's presence.
 type room struct {
 	clients map[string]*guest
-	changed map[string]bool // to be told
-	left    []string        // to be told
-	armed   bool            // a flush is coming
+	present int      // how many of them
+	counted int      // as readers know it
+	left    []string // to be told: they left, or are no longer listed
+	armed   bool     // a flush is coming
 }
 
 // A guest is one open editor in a room.
@@ -74,8 +82,10 @@ type guest struct {
 	who     Principal
 	lines   int  // open lines that name it
 	present bool // it posted, and has not left
+	listed  bool // it is present, and among those who are told of
 	lost    bool // its last line ended, and it has not been heard of since
 	here    Here
+	active  time.Time     // when it last was
 	told    presentClient // as readers know it; zero: they do not
 	until   time.Time     // without a line: when it is gone
 	limit   *rate.Limiter
@@ -108,7 +118,7 @@ func (pr *presence) claim(id PageID, client, user string) error {
 func (pr *presence) guest(id PageID, client string, who Principal) (*room, *guest, error) {
 	r := pr.pages[id]
 	if r == nil {
-		r = &room{clients: map[string]*guest{}, changed: map[string]bool{}}
+		r = &room{clients: map[string]*guest{}}
 		pr.pages[id] = r
 	}
 	g := r.clients[client]
@@ -139,9 +149,16 @@ func (pr *presence) post(id PageID, who Principal, h Here) error {
 	if !g.limit.AllowN(now, 1) {
 		return &TooManyError{time.Second / presencePerSecond}
 	}
-	g.present, g.lost, g.here = true, false, h
-	g.until = now.Add(postGrace)
-	pr.tell(id, r, h.Client)
+	if !g.present {
+		g.present = true
+		r.present++
+		g.listed = r.present <= maxListed
+	}
+	g.lost, g.here, g.until = false, h, now.Add(postGrace)
+	if h.State == StateActive || h.State == StateTyping {
+		g.active = now
+	}
+	pr.arm(id, r)
 	return nil
 }
 
@@ -156,7 +173,7 @@ func (pr *presence) attach(id PageID, client string, who Principal) error {
 	g.lines++
 	if g.lost {
 		g.lost = false
-		pr.tell(id, r, client)
+		pr.arm(id, r)
 	}
 	return nil
 }
@@ -175,7 +192,7 @@ func (pr *presence) detach(id PageID, client string) {
 	g.until = pr.ps.cfg.Now().Add(lineGrace)
 	if g.present {
 		g.lost = true
-		pr.tell(id, r, client)
+		pr.arm(id, r)
 	}
 }
 
@@ -184,9 +201,9 @@ func (pr *presence) detach(id PageID, client string) {
 func (pr *presence) leave(id PageID, r *room, client string) {
 	g := r.clients[client]
 	if g.present {
-		g.present, g.lost, g.told = false, false, presentClient{}
-		delete(r.changed, client)
-		r.left = append(r.left, client)
+		g.present, g.lost = false, false
+		r.present--
+		r.unlist(client)
 		pr.arm(id, r)
 	}
 	if g.lines == 0 {
@@ -194,18 +211,15 @@ func (pr *presence) leave(id PageID, r *room, client string) {
 	}
 }
 
-func (pr *presence) tell(id PageID, r *room, client string) {
-	r.changed[client] = true
-	pr.arm(id, r)
-}
-
-// arm has the room flushed soon: what comes until then goes in one event.
+// arm has the room flushed soon: what comes until then goes in one event. A crowd
+// is told of itself less often, since each event goes to all of it.
 func (pr *presence) arm(id PageID, r *room) {
 	if r.armed {
 		return
 	}
 	r.armed = true
-	time.AfterFunc(pr.ps.cfg.PresenceEvery, func() { pr.flush(id) })
+	crowd := time.Duration(r.present / maxListed)
+	time.AfterFunc(pr.ps.cfg.PresenceEvery*(1+crowd/2), func() { pr.flush(id) })
 }
 
 func (pr *presence) flush(id PageID) {
@@ -215,10 +229,10 @@ func (pr *presence) flush(id PageID) {
 		pr.mu.Unlock()
 		return
 	}
-	event := presenceEvent{Page: id, Clients: []presentClient{}, Left: r.left, Count: r.count()}
-	for client := range r.changed {
-		g := r.clients[client]
-		if g == nil || !g.present {
+	r.relist(pr.ps.cfg.Now())
+	event := presenceEvent{Page: id, Clients: []presentClient{}, Left: r.left, Count: r.present}
+	for client, g := range r.clients {
+		if !g.listed {
 			continue
 		}
 		// A long poll that was answered and asked again meanwhile is no news;
@@ -228,15 +242,58 @@ func (pr *presence) flush(id PageID) {
 			event.Clients = append(event.Clients, shown)
 		}
 	}
-	r.armed, r.left = false, nil
-	clear(r.changed)
+	news := len(event.Clients) > 0 || len(event.Left) > 0 || r.counted != r.present
+	r.armed, r.left, r.counted = false, nil, r.present
 	if len(r.clients) == 0 {
 		delete(pr.pages, id)
 	}
 	pr.mu.Unlock()
-	if len(event.Clients) > 0 || len(event.Left) > 0 {
+	if news {
 		pr.ps.publishPresence(id, event.sorted())
 	}
+}
+
+// relist chooses who is listed: all, or of a crowd those who were active last.
+// Who is listed and was active lately goes before who was active just now.
+func (r *room) relist(now time.Time) {
+	type place struct {
+		client string
+		g      *guest
+		stays  bool
+	}
+	var places []place
+	for client, g := range r.clients {
+		if g.present {
+			places = append(places, place{client, g, g.listed && now.Sub(g.active) < listedStay})
+		}
+	}
+	if len(places) > maxListed {
+		slices.SortFunc(places, func(a, b place) int {
+			switch {
+			case a.stays && !b.stays:
+				return -1
+			case b.stays && !a.stays:
+				return 1
+			}
+			return cmp.Or(b.g.active.Compare(a.g.active), cmp.Compare(a.client, b.client))
+		})
+	}
+	for i, p := range places {
+		if i < maxListed {
+			p.g.listed = true
+		} else if p.g.listed {
+			r.unlist(p.client)
+		}
+	}
+}
+
+// unlist has readers told that they no longer hear of a client.
+func (r *room) unlist(client string) {
+	g := r.clients[client]
+	if g.listed {
+		r.left = append(r.left, client)
+	}
+	g.listed, g.told = false, presentClient{}
 }
 
 // sweep ends the stay of clients that neither a line nor a post keeps here.
@@ -268,17 +325,7 @@ func (pr *presence) sweepOnce(now time.Time) {
 	}
 }
 
-func (r *room) count() int {
-	n := 0
-	for _, g := range r.clients {
-		if g.present {
-			n++
-		}
-	}
-	return n
-}
-
-// here lists the people on a page, each once.
+// here lists people on a page, each once: all, or those of a crowd who are listed.
 func (pr *presence) here(id PageID) []Person {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
@@ -289,7 +336,7 @@ func (pr *presence) here(id PageID) []Person {
 	}
 	for _, g := range r.clients {
 		p := Person{g.who.ID, g.who.Name, g.who.Color}
-		if g.present && !slices.Contains(people, p) {
+		if g.listed && !slices.Contains(people, p) {
 			people = append(people, p)
 		}
 	}
@@ -297,15 +344,15 @@ func (pr *presence) here(id PageID) []Person {
 	return people
 }
 
-// all is the whole list, as the first presence event of a line gives it.
+// all is what is listed, as the first presence event of a line gives it.
 func (pr *presence) all(id PageID) presenceEvent {
 	pr.mu.Lock()
 	defer pr.mu.Unlock()
 	event := presenceEvent{Page: id, All: true, Clients: []presentClient{}}
 	if r := pr.pages[id]; r != nil {
-		event.Count = r.count()
+		event.Count = r.present
 		for client, g := range r.clients {
-			if g.present {
+			if g.listed {
 				event.Clients = append(event.Clients, g.shown(client))
 			}
 		}

@@ -1,10 +1,18 @@
 package editor
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"halley/push"
 )
 
 // inBubble runs a test on a clock of its own.
@@ -147,26 +155,158 @@ func TestPresenceRefusals(t *testing.T) {
 	})
 }
 
+// told follows a page's presence as readers do, until the test ends.
+func told(t *testing.T, ps *Pages, id PageID) func() []presenceEvent {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	var events []presenceEvent
+	out := &lines{each: func(line []byte) {
+		var e struct {
+			Type string
+			Data presenceEvent
+		}
+		if json.Unmarshal(line, &e) == nil && e.Type == "presence" && !e.Data.All {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, e.Data)
+		}
+	}}
+	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		line := push.Line{Start: []push.Position{{Topic: string(id), AtHead: true}}, Transport: push.NDJSON}
+		if err := ps.Hub().Serve(out, r, line); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	synctest.Wait()
+	return func() []presenceEvent {
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		all := events
+		events = nil
+		return all
+	}
+}
+
+// lines is a ResponseWriter that hands out what is written line by line.
+type lines struct {
+	httptest.ResponseRecorder
+	rest []byte
+	each func([]byte)
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.rest = append(l.rest, b...)
+	for {
+		line, rest, found := bytes.Cut(l.rest, []byte("\n"))
+		if !found {
+			return len(b), nil
+		}
+		l.each(line)
+		l.rest = rest
+	}
+}
+
+func (l *lines) Flush() {}
+
 // What happens within one window is told in one event.
 func TestPresenceIsGathered(t *testing.T) {
 	inBubble(t, func(t *testing.T, ps *Pages, id PageID) {
+		news := told(t, ps, id)
 		for _, client := range []string{"client-a", "client-b", "client-c"} {
 			post(t, ps, ann, id, client, StateActive)
 		}
 		post(t, ps, ann, id, "client-b", StateLeft)
-		ps.presence.mu.Lock()
-		r := ps.presence.pages[id]
-		changed, left := len(r.changed), len(r.left)
-		ps.presence.mu.Unlock()
-		if changed != 2 || left != 1 {
-			t.Errorf("%d changed and %d left wait to be told, want 2 and 1", changed, left)
-		}
 		time.Sleep(time.Second)
-		ps.presence.mu.Lock()
-		defer ps.presence.mu.Unlock()
-		if len(r.changed) != 0 || len(r.left) != 0 || r.armed {
-			t.Error("a second later something still waits")
+		events := news()
+		if len(events) != 1 || len(events[0].Clients) != 2 || len(events[0].Left) != 1 || events[0].Count != 2 {
+			t.Errorf("told %+v, want one event with two clients and one that left", events)
 		}
+	})
+}
+
+// Of a crowd the last active are listed; the others are counted.
+func TestPresenceOfACrowd(t *testing.T) {
+	inBubble(t, func(t *testing.T, ps *Pages, id PageID) {
+		const crowd = 1000
+		news := told(t, ps, id)
+		name := func(i int) string { return fmt.Sprintf("client-%04d", i) }
+		// A reader's list, kept as protocol.md says.
+		listed := map[string]bool{}
+		clients, events, count := 0, 0, 0
+		follow := func() {
+			for _, e := range news() {
+				for _, c := range e.Left {
+					delete(listed, c)
+				}
+				for _, c := range e.Clients {
+					listed[c.Client] = true
+				}
+				clients, count = clients+len(e.Clients), e.Count
+				events++
+				if len(listed) > maxListed {
+					t.Fatalf("%d clients are listed, want at most %d", len(listed), maxListed)
+				}
+			}
+		}
+		wantListed := func(from, to int) {
+			t.Helper()
+			follow()
+			if len(listed) != to-from || count != ps.presence.all(id).Count {
+				t.Errorf("%d are listed of %d, want %d of %d", len(listed), count, to-from, ps.presence.all(id).Count)
+			}
+			for _, c := range ps.presence.all(id).Clients {
+				if !listed[c.Client] {
+					t.Errorf("%s is listed in a snapshot only", c.Client)
+				}
+			}
+			for i := from; i < to; i++ {
+				if !listed[name(i)] {
+					t.Errorf("%s is not listed", name(i))
+				}
+			}
+		}
+		for i := range crowd {
+			post(t, ps, ann, id, name(i), StateActive)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(2 * time.Second)
+		wantListed(0, maxListed) // those who came first have moved lately, too
+		if count != crowd {
+			t.Errorf("count is %d, want %d", count, crowd)
+		}
+
+		clients, events = 0, 0
+		for range 10 { // everybody moves, for ten seconds
+			for i := range crowd {
+				post(t, ps, ann, id, name(i), StateTyping)
+			}
+			time.Sleep(time.Second)
+		}
+		wantListed(0, maxListed)
+		if clients > 10*2*maxListed || events > 20 {
+			t.Errorf("ten seconds of a crowd's typing are told in %d events of %d clients", events, clients)
+		}
+
+		time.Sleep(2 * listedStay)
+		for i := 500; i < 500+maxListed; i++ {
+			post(t, ps, ann, id, name(i), StateTyping)
+		}
+		time.Sleep(2 * time.Second)
+		wantListed(500, 500+maxListed)
+
+		for i := range crowd { // those who go make room for the others
+			if i < 100 || i >= 120 {
+				post(t, ps, ann, id, name(i), StateLeft)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		wantListed(100, 120)
 	})
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"halley/ot"
@@ -18,6 +20,7 @@ import (
 type Config struct {
 	MaxPageBytes     int           // content of one page, 10 MB
 	MaxTransformCost int           // operations × changes of one edit, 4,000,000
+	MaxFileBytes     int64         // one picture or attachment, 64 MiB
 	IdleUnload       time.Duration // a page nobody asks for leaves memory, 10 minutes
 	MaxLoadedBytes   int           // content of all loaded pages together, 512 MB
 	PresenceEvery    time.Duration // presence of a page is told at most so often, 100 ms
@@ -31,6 +34,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxPageBytes:     10_000_000,
 		MaxTransformCost: 4_000_000,
+		MaxFileBytes:     64 << 20,
 		IdleUnload:       10 * time.Minute,
 		MaxLoadedBytes:   512_000_000,
 		PresenceEvery:    100 * time.Millisecond,
@@ -46,6 +50,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxTransformCost == 0 {
 		c.MaxTransformCost = d.MaxTransformCost
+	}
+	if c.MaxFileBytes == 0 {
+		c.MaxFileBytes = d.MaxFileBytes
 	}
 	if c.IdleUnload == 0 {
 		c.IdleUnload = d.IdleUnload
@@ -79,6 +86,9 @@ type Pages struct {
 
 	catalog  *catalog
 	presence *presence
+	edits    [lagging]atomic.Uint64 // answered, by verdict
+
+	behind chan struct{} // one place for each edit that may be brought near at once
 
 	checkpoints     *checkpointer
 	stopCheckpoints context.CancelFunc
@@ -104,7 +114,7 @@ type entry struct {
 func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer, people People) (*Pages, error) {
 	ps := &Pages{
 		cfg: cfg.withDefaults(), store: store, auth: auth, people: people,
-		loaded: map[PageID]*entry{},
+		loaded: map[PageID]*entry{}, behind: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	var err error
 	if ps.secret, err = storage.Secret(ctx, store, "secret/page-ids"); err != nil {
@@ -303,11 +313,24 @@ func (ps *Pages) Submit(ctx context.Context, p Principal, id PageID, e Edit) (ui
 		r.refused = ErrDraining
 	}
 	if r.Invalid == nil {
-		if err := checkContents(e.Delta); err != nil {
-			r.Invalid = err
-		}
+		r.Invalid = checkContents(e.Delta)
+	}
+	if r.Invalid == nil && r.refused == nil {
+		ps.checkRequest(ctx, p, id, r)
 	}
 	return ps.submit(ctx, id, r)
+}
+
+// checkRequest notes what is wrong with the files that an edit names.
+func (ps *Pages) checkRequest(ctx context.Context, p Principal, id PageID, r *request) {
+	err := ps.checkFiles(ctx, p, id, r.Delta)
+	var bad *ot.InvalidError
+	switch {
+	case errors.As(err, &bad):
+		r.Invalid = bad
+	case err != nil:
+		r.refused = err // in its turn: a resend is recognised all the same
+	}
 }
 
 // submit carries a request to its page, as often as it takes: the page may
@@ -315,6 +338,9 @@ func (ps *Pages) Submit(ctx context.Context, p Principal, id PageID, e Edit) (ui
 func (ps *Pages) submit(ctx context.Context, id PageID, r *request) (uint64, error) {
 	for {
 		v, err := ps.ask(ctx, id, r)
+		if err == nil && v.kind < lagging {
+			ps.edits[v.kind].Add(1)
+		}
 		switch {
 		case errors.Is(err, errUnloaded):
 			if ps.Draining() {
@@ -367,6 +393,10 @@ func (ps *Pages) ask(ctx context.Context, id PageID, r *request) (verdict, error
 // bringNear transforms a lagging edit up to the head as it is now, in the
 // caller's goroutine, so that nobody else on the page waits for it.
 func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
+	if err := ps.enterBehind(ctx); err != nil {
+		return err
+	}
+	defer ps.leaveBehind()
 	v, err := ps.look(ctx, id)
 	if err != nil {
 		return err
@@ -380,6 +410,9 @@ func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
 	}
 	lengthAtBase := v.content.Len()
 	err = ps.store.Read(ctx, id, from, v.seq, func(sc storage.Change) error {
+		if sc.Seq%changesATurn == 0 {
+			runtime.Gosched()
+		}
 		c, err := decodeChange(sc)
 		if err != nil {
 			return err
@@ -399,6 +432,24 @@ func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
 	r.near = &nearEdit{v.seq, delta}
 	return nil
 }
+
+// changesATurn is over how many changes a lagging edit is transformed before
+// others have their turn on the processor: what takes about a tenth of a
+// millisecond.
+const changesATurn = 64
+
+// enterBehind waits until there is room to bring a lagging edit near. Only so
+// many are at it that half of the processors are left to everybody else.
+func (ps *Pages) enterBehind(ctx context.Context) error {
+	select {
+	case ps.behind <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (ps *Pages) leaveBehind() { <-ps.behind }
 
 // blame turns the index of an op that cuts a surrogate pair, found in the
 // edit as transformed, into the index of the op as it was sent.

@@ -5,26 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"halley/storage"
 )
 
 // A Verified counts what Verify went through.
 type Verified struct {
-	Pages, Changes, Checkpoints, Records int
+	Pages, Changes, Checkpoints, Records, Files int
 }
 
 // Verify reads a whole store and calls bad for each thing that does not hold,
 // naming page and seq: the checksums of every page's log and its order, whether
 // each change fits what came before it, whether each checkpoint is what the log
-// amounts to there, what the log knows of its clients, and every record. It
-// calls progress with how many changes it has read, of how many. The store may
+// amounts to there, what the log knows of its clients and finds their edits by,
+// every record, every file, whose hash is computed again, and the structure of
+// the store itself. It calls progress with how many changes and files it has
+// read, of how many. The store may
 // serve meanwhile; what comes later than the call is not looked at. The error
 // is of ctx or of a store that cannot be read at all.
 func Verify(ctx context.Context, store storage.Store, progress func(done, total uint64), bad func(error)) (Verified, error) {
-	v := verifying{ctx: ctx, store: store, progress: progress, bad: bad}
+	v := verifying{ctx: ctx, store: store, progress: progress, bad: bad, named: map[storage.Hash]place{}}
 	var logs []storage.LogInfo
 	err := store.Logs(ctx, func(l storage.LogInfo) error {
 		logs = append(logs, l)
@@ -34,17 +34,36 @@ func Verify(ctx context.Context, store storage.Store, progress func(done, total 
 	if err = v.tell(err); err != nil {
 		return v.Verified, fmt.Errorf("list the pages: %w", err)
 	}
+	if err := store.Check(ctx, bad); err != nil {
+		return v.Verified, fmt.Errorf("check the store: %w", err)
+	}
+	var files []storage.Blob
+	err = store.Blobs(ctx, func(b storage.Blob) error {
+		files = append(files, b)
+		v.total++
+		return nil
+	})
+	if err = v.tell(err); err != nil {
+		return v.Verified, fmt.Errorf("list the files: %w", err)
+	}
 	for _, l := range logs {
 		v.Pages++
 		if err := v.page(l); err != nil {
 			return v.Verified, err
 		}
 	}
+	if err := v.files(files); err != nil {
+		return v.Verified, err
+	}
 	err = store.List(ctx, "", "", func(storage.Record) error {
 		v.Records++
 		return nil
 	})
-	return v.Verified, v.tell(err)
+	var damage *storage.CorruptError
+	if errors.As(err, &damage) {
+		return v.Verified, nil // which Check has told
+	}
+	return v.Verified, err
 }
 
 type verifying struct {
@@ -54,6 +73,7 @@ type verifying struct {
 	progress    func(done, total uint64)
 	bad         func(error)
 	done, total uint64
+	named       map[storage.Hash]place // files, and the first change that names each
 }
 
 // tell passes on damage, and returns any other error.
@@ -79,6 +99,7 @@ func (v *verifying) page(l storage.LogInfo) error {
 	before := v.done
 	p := past{state: newState("", 0), authors: map[string]bool{}}
 	clients := map[string]clientState{}
+	files := tallies{}
 	err = v.store.Read(v.ctx, l.Page, 0, l.Head, func(sc storage.Change) error {
 		c, err := decodeChange(sc)
 		if err == nil {
@@ -89,6 +110,7 @@ func (v *verifying) page(l storage.LogInfo) error {
 		}
 		p.authors[c.Author], p.time = true, c.Time
 		v.client(l.Page, clients, c)
+		v.name(l.Page, files, c)
 		if data, ok := checkpoints[c.Seq]; ok {
 			v.checkpoint(l.Page, p, data)
 		}
@@ -104,7 +126,10 @@ func (v *verifying) page(l storage.LogInfo) error {
 	if p.seq < l.Head {
 		return nil // the first bad change is told; what hangs on it says no more
 	}
-	return v.clients(l, clients)
+	if err := v.uses(l.Page, files); err != nil {
+		return err
+	}
+	return v.tell(v.store.CheckLog(v.ctx, l.Page, v.bad))
 }
 
 // checkpoints are those of one page, as stored, by seq.
@@ -151,26 +176,6 @@ func (v *verifying) client(page PageID, clients map[string]clientState, c Change
 		v.damaged(page, c.Seq, "it is edit %d of client %s by %q, after edit %d by %q", c.N, c.Client, c.Author, known.n, known.author)
 	}
 	clients[c.Client] = clientState{author: c.Author, n: c.N, seq: c.Seq}
-}
-
-// clients compares what the log knows of its clients with their edits. One that
-// has gone on since is ahead, and as well.
-func (v *verifying) clients(l storage.LogInfo, clients map[string]clientState) error {
-	for _, id := range slices.Sorted(maps.Keys(clients)) {
-		want := clients[id]
-		got, err := v.store.Client(v.ctx, l.Page, id)
-		if err != nil {
-			if err = v.tell(err); err != nil {
-				return err
-			}
-			continue
-		}
-		same := got.N == want.n && got.Seq == want.seq || got.N > want.n && got.Seq > l.Head
-		if !same || got.Author != want.author {
-			v.damaged(l.Page, want.seq, "it is edit %d of client %s, of whom the log knows edit %d as change %d", want.n, id, got.N, got.Seq)
-		}
-	}
-	return nil
 }
 
 func (p past) plain() []byte { return plainCheckpoint(p.content, p.authors, p.time) }

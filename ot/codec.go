@@ -325,7 +325,7 @@ func (op *Op) validate(i int) error {
 
 // validateShape checks all of op but the values and attributes in it.
 func (op *Op) validateShape(i int) error {
-	if op.isPlainRetain() {
+	if op.isPlainRetain() || op.isPlainInsert() && utf8.ValidString(op.Insert) {
 		return nil
 	}
 	actions := one(op.Insert != "") + one(op.Embed.Type != "") + one(op.Retain != 0) + one(op.Delete != 0)
@@ -349,6 +349,11 @@ func (op *Op) validateShape(i int) error {
 // isPlainRetain reports whether op is what most edits begin with, well-formed.
 func (op *Op) isPlainRetain() bool {
 	return op.Retain > 0 && op.Retain <= maxLength && op.Delete == 0 && op.Insert == "" && op.Embed.Type == ""
+}
+
+// isPlainInsert reports whether op inserts text and does nothing else.
+func (op *Op) isPlainInsert() bool {
+	return op.Insert != "" && op.Retain == 0 && op.Delete == 0 && op.Embed.Type == ""
 }
 
 // one returns 1 for true.

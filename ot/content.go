@@ -24,7 +24,8 @@ type Content struct {
 	// owner marks the nodes that only this Content refers to, and so may be
 	// changed in place. It is 0 while there are none: for a snapshot nobody
 	// has changed yet, taking another one then writes nothing.
-	owner owner
+	owner  owner
+	finger finger
 }
 
 // lastOwner is the newest owner; each is given out once.
@@ -267,7 +268,7 @@ func (c *Content) check(d Delta) error {
 		if n > c.sum.units-at {
 			return invalidOp(i, "reaches past the end of the content, which is %d long", c.sum.units)
 		}
-		if at += n; n == 0 || ascii || c.root.between(at) {
+		if at += n; n == 0 || ascii || c.between(at) {
 			continue
 		}
 		if op.Delete > 0 || len(op.Attributes) > 0 {
@@ -278,6 +279,14 @@ func (c *Content) check(d Delta) error {
 		}
 	}
 	return nil
+}
+
+// between reports whether a position is not inside a surrogate pair.
+func (c *Content) between(at int) bool {
+	if f := &c.finger; f.before(at, c.owner) {
+		return f.leaf.between(at - f.start)
+	}
+	return c.root.between(at)
 }
 
 // insertText inserts text in parts that fit into a leaf, and returns its length.
@@ -302,67 +311,4 @@ func prefix(text string, n int) string {
 		n--
 	}
 	return text[:n]
-}
-
-func (c *Content) insert(at int, f fragment) {
-	c.root = c.root.owned(c.owner)
-	c.changed(c.root.insert(at, f))
-}
-
-func (c *Content) remove(at, n int) {
-	for n > 0 {
-		c.root = c.root.owned(c.owner)
-		change, reformed := c.root.remove(at, n)
-		c.changed(change, reformed)
-		n += change.units
-	}
-}
-
-// restyle gives up, and returns false, when c becomes larger than ceiling.
-func (c *Content) restyle(at, n int, attributes Attributes, ceiling int) bool {
-	r := restyling{styles: c.styles, attributes: attributes}
-	for n > 0 {
-		c.root = c.root.owned(c.owner)
-		done := c.root.restyle(at, n, &r)
-		c.changed(sum{}, true)
-		at += done
-		n -= done
-		if c.Size() > ceiling {
-			return false
-		}
-	}
-	return true
-}
-
-// changed takes in what a change did to the root.
-func (c *Content) changed(change sum, reformed bool) {
-	c.sum.add(change)
-	if reformed {
-		c.formats = c.root.formats()
-	}
-	c.mendRoot()
-}
-
-// mendRoot adds a level where the root has grown too large, and drops one where
-// the root has a single child.
-func (c *Content) mendRoot() {
-	fill := c.root.fill()
-	if fill == within {
-		return
-	}
-	if fill == over {
-		left := c.root
-		right := left.halve()
-		root := &branch{owner: c.owner}
-		root.push(left)
-		root.push(right)
-		c.root = root
-	}
-	for {
-		b, ok := c.root.(*branch)
-		if !ok || b.n > 1 {
-			return
-		}
-		c.root = b.kids[0]
-	}
 }

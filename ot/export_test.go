@@ -19,6 +19,28 @@ func CheckTree(c *Content) error {
 	if err != nil {
 		return fmt.Errorf("at depth %d: %w", depth, err)
 	}
+	return checkFinger(c)
+}
+
+// checkFinger follows the finger of c from the root.
+func checkFinger(c *Content) error {
+	f := &c.finger
+	if f.owner == 0 || f.owner != c.owner {
+		return nil // it is not used
+	}
+	n, start := c.root, 0
+	for i, s := range f.path {
+		if n != node(s.branch) || s.branch.owner != c.owner {
+			return fmt.Errorf("step %d of the finger is not on the way, or not the content's own", i)
+		}
+		for _, before := range s.branch.sums[:s.kid] {
+			start += before.units
+		}
+		n = s.branch.kids[s.kid]
+	}
+	if n != node(f.leaf) || f.leaf.owner != c.owner || f.start != start || f.units != f.leaf.total().units {
+		return fmt.Errorf("the finger says that the leaf at %d is %d long and lies at %d", start, f.units, f.start)
+	}
 	return nil
 }
 

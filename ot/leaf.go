@@ -169,6 +169,9 @@ func (l *leaf) lineStart(n int) int {
 	return lenUTF16(l.text[:end])
 }
 
+// insert puts f at a position. It returns what was added, and whether the formats
+// may be others now. Like remove and restyle it leaves the leaf overfull or
+// underfull, to be mended.
 func (l *leaf) insert(at int, f fragment) (change sum, reformed bool) {
 	if len(l.runs) == 0 {
 		l.push(f)
@@ -200,12 +203,9 @@ func (l *leaf) push(f fragment) {
 
 // insertBytes puts text at byte offset at.
 func (l *leaf) insertBytes(at int, text string) {
-	n := len(l.text)
-	l.text = append(l.text, text...)
-	if at < n {
-		copy(l.text[at+len(text):], l.text[at:n])
-		copy(l.text[at:], text)
-	}
+	l.text = slices.Grow(l.text, len(text))[:len(l.text)+len(text)]
+	copy(l.text[at+len(text):], l.text[at:])
+	copy(l.text[at:], text)
 }
 
 // insertRun puts a run at p, whose own run it does not join.
@@ -225,6 +225,9 @@ func (l *leaf) insertRun(p place, added run) {
 	}
 }
 
+// remove drops up to n units, at least one, from a position on. It stops at the
+// end of the leaf, and returns the (negative) change and whether the formats may
+// be others now.
 func (l *leaf) remove(at, n int) (change sum, reformed bool) {
 	p := l.findAfter(at)
 	r := &l.runs[p.run]
@@ -254,6 +257,8 @@ func (l *leaf) removeRuns(at, n int) sum {
 	return change
 }
 
+// restyle changes the style of up to n units, at least one, from a position on. It
+// stops at the end of the leaf and returns how far it came.
 func (l *leaf) restyle(at, n int, r *restyling) (done int) {
 	i, _ := l.cut(at)
 	j, _ := l.cut(at + n)

@@ -62,26 +62,14 @@ func (f *fragment) sum() sum {
 // A node is a leaf or a branch. Positions count UTF-16 units from the node's
 // own beginning.
 //
-// insert, remove, restyle, halve and absorb write to the node: its owner must
-// be the caller's (see owned). They leave it overfull or underfull, for the
-// parent to mend.
+// halve and absorb write to the node: its owner must be the caller's (see
+// owned). Text is changed in leaves alone, along a path (see finger).
 type node interface {
 	// owned returns the node, or a copy of it where o is not its owner.
 	owned(o owner) node
 	// total adds the node up.
 	total() sum
 	formats() formats
-
-	// insert puts f at a position. It returns what was added, and whether the
-	// formats may be others now.
-	insert(at int, f fragment) (change sum, reformed bool)
-	// remove drops up to n units, at least one, from a position on. It stops at
-	// the end of a leaf, and returns the (negative) change and whether the
-	// formats may be others now.
-	remove(at, n int) (change sum, reformed bool)
-	// restyle changes the style of up to n units, at least one, from a position
-	// on. It stops at the end of a leaf and returns how far it came.
-	restyle(at, n int, r *restyling) (done int)
 
 	// between reports whether a position is not inside a surrogate pair.
 	between(at int) bool
@@ -190,44 +178,17 @@ func (b *branch) own(i int) node {
 	return kid
 }
 
-func (b *branch) insert(at int, f fragment) (change sum, reformed bool) {
-	i, at := b.findBefore(at)
-	kid := b.own(i)
-	change, reformed = kid.insert(at, f)
-	b.changed(i, kid, change, reformed)
-	return change, reformed
-}
-
-func (b *branch) remove(at, n int) (change sum, reformed bool) {
-	i, at := b.findAfter(at)
-	kid := b.own(i)
-	change, reformed = kid.remove(at, n)
-	b.changed(i, kid, change, reformed)
-	return change, reformed
-}
-
-func (b *branch) restyle(at, n int, r *restyling) (done int) {
-	i, at := b.findAfter(at)
-	kid := b.own(i)
-	done = kid.restyle(at, n, r)
-	b.changed(i, kid, sum{}, true)
-	return done
-}
-
-// changed takes in what a change did to child i.
-func (b *branch) changed(i int, kid node, change sum, reformed bool) {
-	b.sums[i].add(change)
-	if reformed {
-		b.forms[i] = kid.formats()
-	}
-	switch kid.fill() {
+// mend brings child i, one of b's owner, back within its bounds, and reports
+// whether that moved anything.
+func (b *branch) mend(i int) bool {
+	switch kid := b.kids[i]; kid.fill() {
 	case over:
 		b.split(i, kid)
+		return true
 	case under:
-		if (i+1 == b.n || !b.join(i)) && i > 0 {
-			b.join(i - 1)
-		}
+		return i+1 < b.n && b.join(i) || i > 0 && b.join(i-1)
 	}
+	return false
 }
 
 func (b *branch) between(at int) bool {

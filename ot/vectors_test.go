@@ -2,6 +2,7 @@ package ot_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"halley/ot"
@@ -51,6 +52,18 @@ func TestVectors(t *testing.T) {
 // of. Content refuses such a change, and Compose keeps pairs whole.
 var composesHalves = map[int]bool{919: true, 3399: true}
 
+func checkRefusesHalves(t *testing.T, content, c ot.Delta) {
+	t.Helper()
+	page, err := ot.NewContent(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := page.Apply(c); err == nil || !strings.Contains(err.Error(), "surrogate pair") {
+		t.Errorf("Apply(%v) = %v, which leaves halves of pairs", c, err)
+	}
+	wantDelta(t, "the content after the refusal", page.Delta(), content)
+}
+
 func checkVector(t *testing.T, v *vector) {
 	t.Helper()
 	p := func(raw json.RawMessage) ot.Delta { return parse(t, string(raw)) }
@@ -69,6 +82,7 @@ func checkVector(t *testing.T, v *vector) {
 	}
 	doc, a, b, c := p(v.Doc), change(v.A), change(v.B), change(v.C)
 	if composesHalves[v.ID] {
+		checkRefusesHalves(t, ot.Compose(doc, a), c)
 		c = nil
 		v.DocAC, v.AC = v.DocA, v.A
 	}

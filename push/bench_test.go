@@ -169,12 +169,13 @@ func BenchmarkGather(b *testing.B) {
 			for i := range topics {
 				asked.Start = append(asked.Start, Position{Topic: fmt.Sprint("topic-number-", i)})
 			}
-			l, err := newLine(hub, discard{}, asked, func() {})
+			l, err := newLine(hub, asked)
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer l.close()
-			if err := l.subscribe(b.Context()); err != nil {
+			l.wake = make(chan struct{}, 1)
+			defer l.unsubscribe()
+			if _, err := l.subscribe(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			e := Event{Type: "change", Data: bytes.Repeat([]byte{'1'}, 200)}
@@ -186,7 +187,7 @@ func BenchmarkGather(b *testing.B) {
 				}
 				events += topics
 				l.gather()
-				for l.collect(b.Context()) {
+				for l.collect(b.Context(), true) != nothing {
 				}
 				l.discard()
 			}
@@ -194,10 +195,3 @@ func BenchmarkGather(b *testing.B) {
 		})
 	}
 }
-
-// discard is a ResponseWriter into nothing.
-type discard struct{}
-
-func (discard) Header() http.Header         { return http.Header{} }
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
-func (discard) WriteHeader(int)             {}

@@ -11,11 +11,12 @@ import (
 	"testing"
 )
 
-// The test server may run with TLS, over HTTP/1.1: both kinds of connection.
+// The test server may run with TLS, over HTTP/1.1, where lines have goroutines.
 func TestSendBufferIsBounded(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		w := &world{memory: newMemory(), t: t, served: make(chan struct{}, 1)}
+		w := &world{memory: newMemory(), t: t, ended: make(chan struct{}, 1)}
 		w.hub = NewHub(Config{}, w.memory)
+		w.hub.sockets = nil
 		var conn net.Conn
 		server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 		server.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	randv2 "math/rand/v2"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,9 +103,13 @@ type Line struct {
 	Transport Transport
 	// Wait is a long poll's longest wait; 0 answers at once.
 	Wait time.Duration
-	// Done ends the line with a bye when closed (session ended); nil: never. ByeWhy goes into that bye.
-	Done   <-chan struct{}
-	ByeWhy string
+	// OnOpen is called before the line looks at any topic, with a function that
+	// ends it with a bye that says why (the session ended), from any goroutine and
+	// without waiting. Its error refuses the line.
+	OnOpen func(end func(why string)) error
+	// OnEnd is called once, when the line has ended or was refused: on the light
+	// path long after Serve. It must not refer to the request, which is gone then.
+	OnEnd func()
 }
 
 // Transport is how a line's events are carried.
@@ -140,8 +145,12 @@ type Hub struct {
 	nonce   string        // of this hub, in long polls' cursors
 	numbers atomic.Uint64 // see topic.numbers
 	stats   counters
-	stop    chan struct{} // closed by Close: the heartbeat goroutine ends
-	stopped chan struct{} // closed by that goroutine
+	ctx     context.Context // ends when the hub is closed
+	cancel  context.CancelFunc
+	sockets sockets        // of the light path; nil: there is none
+	shards  []*shard       // drive the light lines
+	stop    chan struct{}  // closed by Close: the hub's own goroutines end
+	running sync.WaitGroup // those
 
 	mu      sync.RWMutex // guards the fields below; taken before a topic's
 	topics  map[string]*topic
@@ -152,21 +161,30 @@ type Hub struct {
 	emptied chan struct{} // closed once the hub is leaving and no line is open
 }
 
-// NewHub returns a hub for the topics of src. It runs one goroutine until Close.
+// NewHub returns a hub for the topics of src. It runs a few goroutines until Close.
 func NewHub(cfg Config, src Source) *Hub {
+	ctx, cancel := context.WithCancel(context.Background())
 	h := &Hub{
 		cfg:     cfg.withDefaults(),
 		src:     src,
 		nonce:   rand.Text()[:10],
+		ctx:     ctx,
+		cancel:  cancel,
+		sockets: newSockets(),
+		shards:  make([]*shard, max(1, runtime.GOMAXPROCS(0)/2)),
 		stop:    make(chan struct{}),
-		stopped: make(chan struct{}),
 		topics:  map[string]*topic{},
 		emptied: make(chan struct{}),
 	}
 	for i := range h.lines {
 		h.lines[i] = map[*line]struct{}{}
 	}
-	go h.tick()
+	h.running.Go(h.tick)
+	for i := range h.shards {
+		sh := newShard()
+		h.shards[i] = sh
+		h.running.Go(func() { sh.run(h.stop) })
+	}
 	return h
 }
 
@@ -211,40 +229,84 @@ func (h *Hub) EndFor(topic, reader string, e Event) {
 	t := h.topics[topic]
 	h.mu.RUnlock()
 	if t != nil {
-		t.end(newFrame(e), func(s *subscription) bool { return s.reader == reader })
+		t.end(newFrame(e), func(s *subscription) bool { return s.line.reader == reader })
 	}
 }
 
-// Serve runs the line until the reader goes, dies, or the hub drains; a long poll
-// until it is answered. Headers set on w before are kept. An error means that
-// nothing was written and the answer is the caller's: a line asked for wrongly,
-// or the Source could not tell a topic's head.
+// Serve opens the line and runs it until the reader goes, dies, or the hub
+// drains; a long poll until it is answered. Headers set on w before are kept. An
+// error means that nothing was written and the answer is the caller's: a line
+// asked for wrongly, or the Source could not tell a topic's head.
 //
 // Serve wants the plain http.ResponseWriter: one whose Flush and write deadline
-// work (see http.ResponseController) and report a peer that is gone.
+// work (see http.ResponseController) and report a peer that is gone. If it can
+// be hijacked, and the connection is plain HTTP/1 over TCP and known by
+// ConnContext, a stream takes the light path on Linux: Serve returns once the
+// line is open, and the line goes on without goroutine and request.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, asked Line) error {
-	ctx, cancel := context.WithCancel(r.Context())
-	l, err := newLine(h, w, asked, cancel)
+	l, err := newLine(h, asked)
 	if err != nil {
-		cancel()
+		if asked.OnEnd != nil {
+			asked.OnEnd()
+		}
 		return err
 	}
-	defer l.close()
+	if sock := h.grasp(w, r, asked.Transport); sock != nil {
+		return h.serveLight(w, r, l, sock)
+	}
+	l.out = newWriter(w, h.cfg.WriteTimeout)
+	l.wake = make(chan struct{}, 1)
+	defer l.out.finish()
 	if !h.register(l) {
 		l.turnAway()
 		return nil
 	}
-	defer h.deregister(l)
-	if err := l.subscribe(ctx); err != nil {
+	defer l.ended()
+	defer l.unsubscribe()
+	ctx, cancel := h.while(r)
+	defer cancel()
+	starts, err := l.begin(ctx)
+	if err != nil {
 		return err
 	}
 	if asked.Transport == LongPoll {
-		l.poll(ctx)
+		l.poll(ctx, starts)
 	} else {
 		boundSendBuffer(r)
-		l.stream(ctx)
+		l.stream(ctx, starts)
 	}
 	return nil
+}
+
+// serveLight is Serve for the light path. The line's shard has it only once it
+// is open: until then nothing that is raised has any effect.
+func (h *Hub) serveLight(w http.ResponseWriter, r *http.Request, l *line, sock socket) error {
+	l.light = &light{sock: sock, away: true, shard: h.shards[randv2.IntN(len(h.shards))]}
+	if !h.register(l) {
+		sock.release()
+		l.out = newWriter(w, h.cfg.WriteTimeout)
+		l.turnAway()
+		return nil
+	}
+	ctx, cancel := h.while(r)
+	defer cancel()
+	starts, err := l.begin(ctx)
+	if err == nil {
+		err = l.open(ctx, w, r, starts)
+	}
+	if err != nil {
+		sock.release()
+		l.unsubscribe()
+		l.ended()
+	}
+	return err
+}
+
+// while is the request's context until the hub is closed.
+func (h *Hub) while(r *http.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(h.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // register counts the line as open; false when the hub is leaving.
@@ -258,7 +320,7 @@ func (h *Hub) register(l *line) bool {
 	h.lines[l.slot][l] = struct{}{}
 	h.opened++
 	h.open++
-	h.stats.lines[l.asked.Transport].Add(1)
+	h.stats.lines[l.transport].Add(1)
 	return true
 }
 
@@ -267,7 +329,7 @@ func (h *Hub) deregister(l *line) {
 	defer h.mu.Unlock()
 	delete(h.lines[l.slot], l)
 	h.open--
-	h.stats.lines[l.asked.Transport].Add(-1)
+	h.stats.lines[l.transport].Add(-1)
 	if h.leaving && h.open == 0 {
 		close(h.emptied)
 	}
@@ -290,7 +352,6 @@ func (h *Hub) subscribe(name string, s *subscription) {
 // tick wakes the lines for their heartbeats, one slot after the other, and now
 // and then lets go of topics that nobody follows.
 func (h *Hub) tick() {
-	defer close(h.stopped)
 	ticker := time.NewTicker(max(1, h.cfg.Heartbeat/heartbeatSlots))
 	defer ticker.Stop()
 	for slot := 0; ; slot = (slot + 1) % heartbeatSlots {
@@ -310,7 +371,7 @@ func (h *Hub) beat(slot int) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for l := range h.lines[slot] {
-		l.signal.raise(beat)
+		l.raise(beat)
 	}
 }
 
@@ -374,10 +435,12 @@ func returnDelay(lines int) time.Duration {
 	return returnAfter + randv2.N(spread)
 }
 
-// Close ends what lines are left, at once and without a bye, waits until their
-// Serve calls have returned, and stops the hub's goroutine.
+// Close ends what lines are left, at once and without a bye, waits until they
+// have ended, and stops the hub's goroutines.
 func (h *Hub) Close() {
-	for _, l := range h.leave() {
+	lines := h.leave()
+	h.cancel()
+	for _, l := range lines {
 		l.cut()
 	}
 	<-h.emptied
@@ -386,9 +449,12 @@ func (h *Hub) Close() {
 	case <-h.stop:
 	default:
 		close(h.stop)
+		if h.sockets != nil {
+			h.sockets.close()
+		}
 	}
 	h.mu.Unlock()
-	<-h.stopped
+	h.running.Wait()
 }
 
 // Heartbeat is how often an open line shows a sign of life.

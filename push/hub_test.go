@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,7 +79,7 @@ func TestCommittedButNotPublished(t *testing.T) {
 		w.publish("a", 0)
 		r.want(`change#1 "a1"`)
 		r.close()
-		<-w.served
+		<-w.ended
 		w.commit("a", 0)
 		w.commit("a", 0)
 		r = w.open(SSE, "page=a@0")
@@ -145,7 +146,7 @@ func TestDeadReader(t *testing.T) {
 		r.want(`hello#0 {"a":0}`, `all "a=0"`)
 		start := time.Now()
 		w.publish("a", 100_000)
-		<-w.served
+		<-w.ended
 		if took := time.Since(start); took != 30*time.Second {
 			t.Errorf("the line ended after %v, want 30s", took)
 		}
@@ -383,12 +384,14 @@ func TestHeartbeats(t *testing.T) {
 func TestSessionOver(t *testing.T) {
 	for _, transport := range allTransports {
 		inWorld(t, Config{}, func(t *testing.T, w *world) {
-			session := make(chan struct{})
-			w.line = func(l *Line) { l.Done, l.ByeWhy = session, "signed-out" }
+			var end atomic.Pointer[func(why string)] // of the newest line
+			w.line = func(l *Line) {
+				l.OnOpen = func(f func(string)) error { end.Store(&f); return nil }
+			}
 			r := w.open(transport, "page=a")
 			defer r.close()
 			r.want(`hello#0 {"a":0}`, `all "a=0"`)
-			time.AfterFunc(time.Second, func() { close(session) })
+			time.AfterFunc(time.Second, func() { (*end.Load())("signed-out") })
 			r.want(`bye {"after_ms":1000,"why":"signed-out"}`)
 			if transport != LongPoll {
 				r.wantEnd()
@@ -531,7 +534,7 @@ func TestTopicsComeAndGo(t *testing.T) {
 			t.Error("a topic that is followed is gone")
 		}
 		r.close()
-		<-w.served
+		<-w.ended
 		w.publish("a", 0)
 		replays := w.replays
 		r = w.open(SSE, "page=a@1")
@@ -540,7 +543,7 @@ func TestTopicsComeAndGo(t *testing.T) {
 			t.Error("a reader that came back at once needed the log")
 		}
 		r.close()
-		<-w.served
+		<-w.ended
 		time.Sleep(topicGrace + 13*time.Second)
 		if s := w.hub.Stats(); s.Topics != 0 || s.Lines != [3]int64{} || s.Published != 2 {
 			t.Errorf("stats %+v, want no topics and lines, 2 published", s)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -22,43 +21,51 @@ const (
 // replayEvents is the most that is asked of one Replay.
 const replayEvents = 1024
 
-// A line is one open line: where its reader stands on each topic. It is driven
-// by one goroutine (stream or poll); only signal, sayBye and cut are for others.
+// A line is one open line: where its reader stands on each topic. At any time
+// one goroutine drives it: the one that serves it, or on the light path whoever
+// has it in hand; only raise, sayBye, end and cut are for others.
+//
+// Ten thousand of them may lie idle, so it holds nothing of the request that
+// opened it for longer than its opening.
 type line struct {
-	hub    *Hub
-	asked  Line
-	enc    *encoding
-	out    *writer
-	signal *signal
-	cancel context.CancelFunc
-	slot   int // in hub.lines
+	hub       *Hub
+	asked     *Line // nil once a light line is open
+	reader    string
+	onEnd     func()
+	enc       *encoding
+	transport Transport
+	budget    int // gather about so many bytes
+	slot      int // in hub.lines
 
-	subs   []*subscription // Start in the order asked, then Also
-	starts map[string]uint64
-	turn   int  // the subscription whose turn it is to be gathered first
-	single bool // ids are bare seqs
-	budget int  // gather about so many bytes
+	subs   []subscription // Start in the order asked, then Also
+	turn   int            // the subscription whose turn it is to be gathered first
+	single bool           // ids are bare seqs
 
 	batch *batch // nil while the line waits
 
-	returnAfter atomic.Int64 // of the drain's bye, a time.Duration
+	signal
+	returnAfter atomic.Int64           // of the drain's bye, a time.Duration
+	why         atomic.Pointer[string] // of the bye that end asks for
+
+	out   *writer // of a line with a goroutine of its own
+	light *light  // of one without
 }
 
-func newLine(h *Hub, w http.ResponseWriter, asked Line, cancel context.CancelFunc) (*line, error) {
+func newLine(h *Hub, asked Line) (*line, error) {
 	if err := asked.check(); err != nil {
 		return nil, err
 	}
 	asked.Start = slices.Clone(asked.Start)
 	l := &line{
-		hub:    h,
-		asked:  asked,
-		enc:    sse,
-		out:    newWriter(w, h.cfg.WriteTimeout),
-		signal: newSignal(),
-		cancel: cancel,
-		single: len(asked.Start) == 1 && !asked.Composite,
-		budget: streamBytes,
-		starts: make(map[string]uint64, len(asked.Start)),
+		hub:       h,
+		asked:     &asked,
+		reader:    asked.Reader,
+		onEnd:     asked.OnEnd,
+		enc:       sse,
+		transport: asked.Transport,
+		single:    len(asked.Start) == 1 && !asked.Composite,
+		budget:    streamBytes,
+		subs:      make([]subscription, 0, len(asked.Start)+len(asked.Also)),
 	}
 	if asked.Transport != SSE {
 		l.enc = ndjson
@@ -89,38 +96,50 @@ func (asked *Line) check() error {
 	return nil
 }
 
-// subscribe puts the line on its topics and finds where each starts.
+// begin is what comes before the line's first byte.
+func (l *line) begin(ctx context.Context) (starts map[string]uint64, err error) {
+	if l.asked.OnOpen != nil {
+		if err := l.asked.OnOpen(l.end); err != nil {
+			return nil, err
+		}
+	}
+	return l.subscribe(ctx)
+}
+
+// subscribe puts the line on its topics and finds where each starts. Topics
+// keep pointers into subs, which has its full capacity from the start.
 //
 // The order matters: register on the topic, then note the head. An event
 // published between the two is in the ring and at most of the head's seq, and so
 // is dropped by number or sent once. The other way round it would be neither in
 // the ring nor in the replay up to the head.
-func (l *line) subscribe(ctx context.Context) error {
+func (l *line) subscribe(ctx context.Context) (starts map[string]uint64, err error) {
 	for _, p := range l.asked.Start {
 		l.follow(p.Topic, true)
 	}
 	for _, topic := range l.asked.Also {
 		l.follow(topic, false)
 	}
-	for i, s := range l.subs[:len(l.asked.Start)] {
-		p := &l.asked.Start[i]
+	starts = make(map[string]uint64, len(l.asked.Start))
+	for i := range l.asked.Start {
+		s, p := &l.subs[i], &l.asked.Start[i]
 		if _, here := l.asked.Cursor.told[p.Topic]; here && l.asked.Cursor.nonce == l.hub.nonce {
 			p.Reset = false
 		}
 		head, err := l.hub.src.Head(ctx, p.Topic)
 		if err != nil {
-			return fmt.Errorf("head of topic %s: %w", p.Topic, err)
+			return nil, fmt.Errorf("head of topic %s: %w", p.Topic, err)
 		}
 		s.topic.noteHead(head)
-		s.seq, l.starts[p.Topic] = p.After, p.After
+		s.seq, starts[p.Topic] = p.After, p.After
 		switch {
 		case p.unreachable(head):
-			l.starts[p.Topic] = head
+			starts[p.Topic] = head
 		case p.AtHead:
-			s.seq, l.starts[p.Topic] = head, head
+			s.seq, starts[p.Topic] = head, head
 		}
 	}
-	return nil
+	return starts, nil
 }
 
 // unreachable reports that no replay leads from p to the head.
@@ -131,64 +150,72 @@ func (p Position) unreachable(head uint64) bool {
 // follow registers the line on topic. A long poll goes on from what its cursor
 // says was told, if this hub made that.
 func (l *line) follow(topic string, sequenced bool) {
-	s := &subscription{
-		signal:    l.signal,
-		reader:    l.asked.Reader,
-		key:       cursorKey(topic),
-		sequenced: sequenced,
-	}
+	l.subs = append(l.subs, subscription{line: l, sequenced: sequenced})
+	s := &l.subs[len(l.subs)-1]
 	l.hub.subscribe(topic, s)
-	l.subs = append(l.subs, s)
 	c := l.asked.Cursor
 	told, ok := c.told[topic]
-	if l.asked.Transport == LongPoll && ok && c.nonce == l.hub.nonce && told <= l.hub.numbers.Load() {
+	if l.transport == LongPoll && ok && c.nonce == l.hub.nonce && told <= l.hub.numbers.Load() {
 		s.told, s.informed = told, true
 	}
 }
 
 // greet gathers what comes before all else: hello, refusals, resets.
-func (l *line) greet() {
-	goesOn := l.asked.Transport == LongPoll && !l.asked.Cursor.IsZero()
+func (l *line) greet(starts map[string]uint64) {
+	goesOn := l.transport == LongPoll && !l.asked.Cursor.IsZero()
 	if l.asked.Hello != nil && !goesOn {
 		// Until its reset a topic stands where the reader left it: if the line
 		// breaks in between, it comes back there and is reset then.
-		l.addEvent(l.asked.Hello(l.starts), l.id())
+		l.addEvent(l.asked.Hello(starts), l.id())
 	}
 	for _, e := range l.asked.First {
 		l.addEvent(e, nil)
 	}
 	for i, p := range l.asked.Start {
-		if head := l.starts[p.Topic]; p.unreachable(head) {
-			l.reset(l.subs[i], head)
+		if head := starts[p.Topic]; p.unreachable(head) {
+			l.reset(&l.subs[i], head)
 		}
 	}
 }
 
-// collect gathers what the reader has not been sent, up to the budget, and
-// reports whether there may be more: call it again after the write.
-func (l *line) collect(ctx context.Context) (more bool) {
+// What collect leaves ungathered.
+type left int
+
+const (
+	nothing left = iota
+	more         // there may be more: call it again after the write
+	asks         // what comes next is only for the Source to tell
+)
+
+// collect gathers what the reader has not been sent, up to the budget. The
+// Source, which may take its time, is asked only where mayAsk says so.
+func (l *line) collect(ctx context.Context, mayAsk bool) left {
 	// State first, and of every topic: a reader that is far behind sees who is
 	// there before it is caught up.
-	for _, s := range l.subs {
-		if s.informed || s.left {
+	for i := range l.subs {
+		s := &l.subs[i]
+		switch {
+		case s.informed || s.left:
 			continue
-		}
-		if l.batch.size() >= l.budget {
-			return true
+		case l.batch.size() >= l.budget:
+			return more
+		case !mayAsk:
+			return asks
 		}
 		l.inform(ctx, s)
 	}
+	rest := nothing
 	for range l.subs {
 		if l.batch.size() >= l.budget {
-			return true
+			return max(rest, more)
 		}
-		s := l.subs[l.turn]
+		s := &l.subs[l.turn]
 		l.turn = (l.turn + 1) % len(l.subs)
-		if !s.left && l.advance(ctx, s) {
-			more = true
+		if !s.left {
+			rest = max(rest, l.advance(ctx, s, mayAsk))
 		}
 	}
-	return more
+	return rest
 }
 
 // inform gathers the topic's state. What is published meanwhile is sent again
@@ -206,18 +233,20 @@ func (l *line) inform(ctx context.Context, s *subscription) {
 	}
 }
 
-// advance gathers what s has not been sent, and reports whether there is more.
-func (l *line) advance(ctx context.Context, s *subscription) (more bool) {
+// advance gathers what s has not been sent.
+func (l *line) advance(ctx context.Context, s *subscription, mayAsk bool) left {
 	haul := s.topic.gather(s, l.batch.frames[:0], l.budget-l.batch.size())
 	l.batch.frames = haul.frames
 	switch {
+	case haul.behind > 0 && !mayAsk:
+		return asks
 	case haul.behind > 0:
 		l.catchUp(ctx, s, haul.behind)
-		return true
+		return more
 	case haul.missed:
 		s.informed = false
 		l.hub.stats.dropped.Add(1)
-		return true
+		return asks
 	}
 	s.behind = false
 	for _, f := range haul.frames {
@@ -227,7 +256,10 @@ func (l *line) advance(ctx context.Context, s *subscription) (more bool) {
 		l.addFrame(s, haul.end)
 		l.leave(s)
 	}
-	return haul.more
+	if haul.more {
+		return more
+	}
+	return nothing
 }
 
 // leave takes a topic that has ended off the line, and out of its cursor.
@@ -312,7 +344,7 @@ func (l *line) addEvent(e Event, id []byte) {
 // separate begins the next event; those of a long poll stand in an array.
 func (l *line) separate() {
 	switch {
-	case l.asked.Transport != LongPoll:
+	case l.transport != LongPoll:
 	case l.batch.events == 0:
 		l.batch.buf = append(l.batch.buf, pollOpening...)
 	default:
@@ -324,13 +356,14 @@ func (l *line) separate() {
 // id is the cursor after what is gathered, valid until the next call.
 func (l *line) id() []byte {
 	id := l.batch.id[:0]
-	for _, s := range l.subs {
+	for i := range l.subs {
+		s := &l.subs[i]
 		switch {
 		case s.left || !s.sequenced:
 		case l.single:
 			id = strconv.AppendUint(id, s.seq, 10)
 		default:
-			id = appendPlace(id, s.key, s.seq)
+			id = appendPlace(id, s.topic.key, s.seq)
 		}
 	}
 	l.batch.id = id
@@ -352,43 +385,60 @@ func (l *line) addBye(after time.Duration, why string) {
 // sayBye makes the line end with a bye. Safe from any goroutine.
 func (l *line) sayBye(after time.Duration) {
 	l.returnAfter.Store(int64(after))
-	l.signal.raise(bye)
+	l.raise(bye)
+}
+
+// end makes the line end with a bye that says why. Safe from any goroutine.
+func (l *line) end(why string) {
+	l.why.Store(&why)
+	l.raise(over)
 }
 
 // cut ends the line at once. Safe from any goroutine.
 func (l *line) cut() {
-	l.cancel()
-	l.out.cut()
+	l.raise(cut)
+	if l.out != nil {
+		l.out.cut()
+	}
 }
 
-// close lets go of all that the line holds.
-func (l *line) close() {
-	l.cancel()
-	l.out.finish()
-	for _, s := range l.subs {
-		if !s.left {
+// unsubscribe takes the line off its topics.
+func (l *line) unsubscribe() {
+	for i := range l.subs {
+		if s := &l.subs[i]; !s.left {
 			s.topic.remove(s)
 		}
 	}
 }
 
+// ended tells all who count the line that it is over.
+func (l *line) ended() {
+	l.tellEnd()
+	l.hub.deregister(l)
+}
+
+func (l *line) tellEnd() {
+	if l.onEnd != nil {
+		l.onEnd()
+	}
+}
+
 // await waits until there is a reason to go on, and returns it. It does not wait
 // where there is more to gather.
-func (l *line) await(ctx context.Context, more bool, timeout <-chan time.Time) wakeUp {
-	if !more {
+func (l *line) await(ctx context.Context, rest left, timeout <-chan time.Time) wakeUp {
+	if rest == nothing {
 		select {
-		case <-l.signal.wake:
+		case <-l.wake:
 		case <-ctx.Done():
-		case <-l.asked.Done:
 		case <-timeout:
 			return timedOut
 		}
 	}
-	bits := l.signal.take()
+	bits := l.take()
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, bits&cut != 0:
 		return gone
-	case isClosed(l.asked.Done):
+	case bits&over != 0:
 		return sessionOver
 	case bits&bye != 0:
 		return draining
@@ -406,26 +456,17 @@ const (
 	heartbeat                 // and a heartbeat is due
 	timedOut                  // the long poll has waited long enough
 	gone                      // the reader has gone, or the hub is closed
-	sessionOver               // Line.Done
+	sessionOver               // somebody called end
 	draining                  // the hub
 )
 
 // addFarewell gathers the line's bye. A reader whose session is over hears
 // nothing else; one that a drain sends away, what there is until then.
-func (l *line) addFarewell(ctx context.Context, why wakeUp) {
+func (l *line) addFarewell(ctx context.Context, why wakeUp, mayAsk bool) {
 	if why == sessionOver {
-		l.addBye(returnSpread, l.asked.ByeWhy)
+		l.addBye(returnSpread, *l.why.Load())
 		return
 	}
-	l.collect(ctx)
+	l.collect(ctx, mayAsk)
 	l.addBye(time.Duration(l.returnAfter.Load()), "")
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -11,22 +11,22 @@ const pollOpening = `{"events":[`
 
 // poll drives a long poll: gather until there is an event or the wait is over,
 // then answer {"events":[…],"cursor":"…"}.
-func (l *line) poll(ctx context.Context) {
+func (l *line) poll(ctx context.Context, starts map[string]uint64) {
 	timer := time.NewTimer(l.asked.Wait)
 	defer timer.Stop()
 	l.gather()
-	l.greet()
+	l.greet(starts)
 	for {
 		l.gather()
-		more := l.collect(ctx)
-		if l.batch.size() >= l.budget || l.batch.events > 0 && !more {
+		rest := l.collect(ctx, true)
+		if l.batch.size() >= l.budget || l.batch.events > 0 && rest == nothing {
 			l.answer(l.pollCursor())
 			return
 		}
 		if l.batch.events == 0 {
 			l.discard()
 		}
-		switch why := l.await(ctx, more, timer.C); why {
+		switch why := l.await(ctx, rest, timer.C); why {
 		case gone:
 			l.discard()
 			return
@@ -35,7 +35,7 @@ func (l *line) poll(ctx context.Context) {
 			return
 		case sessionOver, draining:
 			l.gather()
-			l.addFarewell(ctx, why)
+			l.addFarewell(ctx, why, true)
 			l.answer(l.pollCursor())
 			return
 		}
@@ -51,7 +51,7 @@ func (l *line) answer(cursor []byte) {
 	l.batch.buf = append(l.batch.buf, `],"cursor":"`...)
 	l.batch.buf = append(l.batch.buf, cursor...)
 	l.batch.buf = append(l.batch.buf, "\"}\n"...)
-	l.out.header("application/json")
+	streamHeader(l.out.w.Header(), "application/json")
 	l.out.w.Header().Set("Content-Length", strconv.Itoa(l.batch.size()))
 	l.flush()
 }
@@ -59,8 +59,8 @@ func (l *line) answer(cursor []byte) {
 // pollCursor is the cursor of an answer: see Cursor.
 func (l *line) pollCursor() []byte {
 	var places []byte
-	for _, s := range l.subs {
-		if !s.left {
+	for i := range l.subs {
+		if s := &l.subs[i]; !s.left {
 			places = s.appendPolled(places)
 		}
 	}
@@ -71,7 +71,7 @@ func (s *subscription) appendPolled(dst []byte) []byte {
 	if len(dst) > 0 {
 		dst = append(dst, ',')
 	}
-	dst = append(dst, s.key...)
+	dst = append(dst, s.topic.key...)
 	if s.sequenced {
 		dst = strconv.AppendUint(dst, s.seq, 10)
 	}

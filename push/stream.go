@@ -10,25 +10,25 @@ import (
 )
 
 // stream drives a line of server-sent events or NDJSON: gather, write, wait.
-func (l *line) stream(ctx context.Context) {
-	l.out.header(l.enc.contentType)
+func (l *line) stream(ctx context.Context, starts map[string]uint64) {
+	streamHeader(l.out.w.Header(), l.enc.contentType)
 	l.gather()
-	l.greet()
+	l.greet(starts)
 	if !l.flush() {
 		return
 	}
 	for {
 		l.gather()
-		more := l.collect(ctx)
+		rest := l.collect(ctx, true)
 		if !l.flush() {
 			return
 		}
-		switch why := l.await(ctx, more, nil); why {
+		switch why := l.await(ctx, rest, nil); why {
 		case gone:
 			return
 		case sessionOver, draining:
 			l.gather()
-			l.addFarewell(ctx, why)
+			l.addFarewell(ctx, why, true)
 			l.flush()
 			return
 		case heartbeat:
@@ -70,20 +70,20 @@ func (l *line) flush() bool {
 		}
 		return false
 	}
-	l.hub.stats.delivered.Add(uint64(b.events))
-	l.hub.stats.writes.Add(1)
+	l.hub.stats.wrote(b.events)
 	return true
 }
 
 // turnAway says bye to a line that was opened while the hub drains.
 func (l *line) turnAway() {
+	defer l.tellEnd()
 	l.gather()
-	if l.asked.Transport == LongPoll {
+	if l.transport == LongPoll {
 		l.addBye(returnDelay(0), "")
 		l.answer([]byte(l.asked.Cursor.raw)) // it has missed nothing yet
 		return
 	}
-	l.out.header(l.enc.contentType)
+	streamHeader(l.out.w.Header(), l.enc.contentType)
 	l.addBye(returnDelay(0), "")
 	l.flush()
 }
@@ -111,10 +111,9 @@ func newWriter(w http.ResponseWriter, timeout time.Duration) *writer {
 	return &writer{w: w, rc: http.NewResponseController(w), timeout: timeout, piece: 2 * minPiece}
 }
 
-// header sets the headers of every transport: caches and proxies are not to hold
-// the line up.
-func (w *writer) header(contentType string) {
-	h := w.w.Header()
+// streamHeader sets the headers of every transport: caches and proxies are not
+// to hold the line up.
+func streamHeader(h http.Header, contentType string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	h.Set("Content-Type", contentType)

@@ -4,19 +4,16 @@ import "sync/atomic"
 
 // A subscription is one line's place on one topic.
 type subscription struct {
-	topic  *topic
-	signal *signal // its line's
-	reader string  // its line's
-	key    string  // the topic in a cursor, "ID@"
+	topic *topic
+	line  *line
 
-	sequenced bool // false for Line.Also: takes no part in the cursor
-
-	// The following belong to the line's goroutine.
-	seq      uint64 // of the last sequenced event sent
-	told     uint64 // number of the last unsequenced event sent
-	informed bool   // false: the whole state is to be sent before unsequenced events
-	behind   bool   // being caught up from the log
-	left     bool   // the topic has ended
+	// The following belong to whoever drives the line.
+	seq       uint64 // of the last sequenced event sent
+	told      uint64 // number of the last unsequenced event sent
+	sequenced bool   // false for Line.Also: takes no part in the cursor
+	informed  bool   // false: the whole state is to be sent before unsequenced events
+	behind    bool   // being caught up from the log
+	left      bool   // the topic has ended
 
 	// The following are guarded by topic.mu.
 	index int     // in topic.subs
@@ -31,27 +28,36 @@ type ending struct {
 	last   *frame
 }
 
-// A signal wakes whoever drives a line, and says what for. Raising it never blocks.
+// A signal wakes whoever drives a line, and says what for.
 type signal struct {
 	bits atomic.Uint32
-	wake chan struct{} // holds one token while bits were raised and not taken
+	wake chan struct{} // holds one token while bits were raised and not taken; nil on the light path
 }
 
 // What a signal is raised for.
 const (
-	news uint32 = 1 << iota // a topic has something new
-	beat                    // a heartbeat is due
-	bye                     // the hub drains
+	news     uint32 = 1 << iota // a topic has something new
+	beat                        // a heartbeat is due
+	bye                         // the hub drains
+	over                        // the line is to end with a bye: see line.end
+	cut                         // the line is to end at once
+	hungUp                      // light: the peer has gone
+	writable                    // light: the connection takes bytes again
+	lapse                       // light: it has taken none for the timeout
+	back                        // light: the line is back in its shard's hands
 )
 
-func newSignal() *signal { return &signal{wake: make(chan struct{}, 1)} }
-
-func (s *signal) raise(bit uint32) {
-	if s.bits.Or(bit) != 0 {
+// raise never blocks. It is safe from any goroutine.
+func (l *line) raise(bit uint32) {
+	if l.bits.Or(bit) != 0 {
 		return // raised already: the token is there, or its receiver is about to take the bits
 	}
+	if l.wake == nil {
+		l.light.shard.add(l)
+		return
+	}
 	select {
-	case s.wake <- struct{}{}:
+	case l.wake <- struct{}{}:
 	default:
 	}
 }

@@ -21,6 +21,7 @@ const topicGrace = 30 * time.Second
 // A topic is what one can follow: its newest events and who follows it.
 type topic struct {
 	name string
+	key  string // how a place on it begins in a cursor, "ID@"
 	// numbers counts the unsequenced events of all topics of the hub. A topic
 	// takes a number when it is made, too: so whoever was told less was told by
 	// an earlier topic of the name, and what was published between is unknown.
@@ -38,6 +39,7 @@ type topic struct {
 func newTopic(name string, cfg Config, numbers *atomic.Uint64) *topic {
 	return &topic{
 		name:        name,
+		key:         cursorKey(name),
 		numbers:     numbers,
 		sequenced:   ring{maxEvents: cfg.RingEvents, maxBytes: cfg.RingBytes},
 		unsequenced: ring{maxEvents: unsequencedEvents, maxBytes: unsequencedBytes},
@@ -60,7 +62,7 @@ func (t *topic) publish(f *frame) {
 		}
 	}
 	for _, s := range t.subs {
-		s.signal.raise(news)
+		s.line.raise(news)
 	}
 }
 
@@ -120,7 +122,7 @@ func (t *topic) end(f *frame, match func(*subscription) bool) {
 	for _, s := range t.subs {
 		if match(s) {
 			s.end = end
-			s.signal.raise(news)
+			s.line.raise(news)
 		}
 	}
 }

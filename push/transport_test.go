@@ -74,7 +74,7 @@ func TestTransports(t *testing.T) {
 			later: []string{`state "a=1"`, `change#6 "a6"`, `state "a=2"`, `state "a=3"`, `change#7 "a7"`, `state "a=4"`}},
 		{name: "a topic without seqs takes no part in the cursor", query: "page=a@5&also=list",
 			want:  []string{`hello#5 {"a":5}`, `all "a=0"`, `all "list=0"`},
-			then:  func(w *world) { w.tell("list"); time.Sleep(time.Second); w.publish("a", 0) },
+			then:  func(w *world) { w.tell("list"); w.sleep(1); w.publish("a", 0) },
 			later: []string{`state "list=1"`, `change#6 "a6"`}},
 		{name: "no page at all", query: "also=list",
 			want:  []string{`hello {}`, `all "list=0"`},
@@ -94,7 +94,7 @@ func TestTransports(t *testing.T) {
 	for _, c := range cases {
 		for _, transport := range allTransports {
 			t.Run(c.name+"/"+transport.String(), func(t *testing.T) {
-				inWorld(t, Config{RingEvents: 2}, func(t *testing.T, w *world) {
+				follow := func(t *testing.T, w *world) {
 					for range 5 {
 						w.commit("a", 0)
 					}
@@ -109,10 +109,12 @@ func TestTransports(t *testing.T) {
 					defer r.close()
 					r.want(want...)
 					if c.then != nil {
-						time.AfterFunc(time.Second, func() { c.then(w) })
+						w.after(1, func() { c.then(w) })
 						r.want(c.later...)
 					}
-				})
+				}
+				inWorld(t, Config{RingEvents: 2}, follow)
+				onSockets(t, Config{RingEvents: 2}, follow)
 			})
 		}
 	}
@@ -162,10 +164,12 @@ func TestPlainWriter(t *testing.T) {
 	// A ResponseWriter without deadlines, as tests and some middleware have, will do.
 	synctest.Test(t, func(t *testing.T) {
 		hub := NewHub(Config{}, newMemory())
-		done := make(chan struct{})
-		time.AfterFunc(time.Millisecond, func() { close(done) })
+		line := Line{OnOpen: func(end func(string)) error {
+			time.AfterFunc(time.Millisecond, func() { end("signed-out") })
+			return nil
+		}}
 		rec := httptest.NewRecorder()
-		if err := hub.Serve(rec, httptest.NewRequest("GET", "/", nil), Line{Done: done, ByeWhy: "signed-out"}); err != nil {
+		if err := hub.Serve(rec, httptest.NewRequest("GET", "/", nil), line); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := rec.Body.String(), "event: bye\ndata: {\"after_ms\":1000,\"why\":\"signed-out\"}\n\n"; got != want || rec.Code != 200 || !rec.Flushed {
@@ -230,7 +234,7 @@ func TestLongPollIsResetOnce(t *testing.T) {
 
 func TestOverHTTP2(t *testing.T) {
 	for _, transport := range allTransports {
-		w := &world{memory: newMemory(), t: t, served: make(chan struct{}, 10)}
+		w := &world{memory: newMemory(), t: t, second: time.Second, ended: make(chan struct{}, 10)}
 		w.hub = NewHub(Config{}, w.memory)
 		server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
 		server.EnableHTTP2 = true
@@ -294,7 +298,7 @@ func TestLongPollReaderGone(t *testing.T) {
 	inWorld(t, Config{}, func(t *testing.T, w *world) {
 		r := w.open(LongPoll, "page=a")
 		r.want(`hello#0 {"a":0}`, `all "a=0"`)
-		<-w.served
+		<-w.ended
 		ctx, leave := context.WithCancel(t.Context())
 		req, err := http.NewRequestWithContext(ctx, "GET", "http://halley/?"+r.query.Encode(), nil)
 		if err != nil {
@@ -310,7 +314,7 @@ func TestLongPollReaderGone(t *testing.T) {
 		if _, err := w.client.Do(req); !errors.Is(err, context.Canceled) {
 			t.Errorf("got error %v, want the reader to have gone", err)
 		}
-		<-w.served
+		<-w.ended
 		if n := w.hub.Streams(); n != 0 {
 			t.Errorf("%d lines open, want 0", n)
 		}

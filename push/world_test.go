@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -122,29 +123,51 @@ func (m *memory) Reset(topic string, seq uint64) Event {
 type world struct {
 	*memory
 	t      testing.TB
+	path   path
 	server *http.Server
 	client *http.Client
-	pipes  chan net.Conn
+	pipes  chan net.Conn // of a bubble
 	url    string
+	second time.Duration // what a second is here: in a bubble time costs nothing
 	line   func(*Line)   // changes each line before it is served
-	served chan struct{} // one token for each Serve that has returned
+	ended  chan struct{} // one token for each line that has ended
 }
 
-// inWorld runs f in a bubble; the bubble fails the test if a goroutine of the
-// hub, the server or a reader is left over at the end.
+// inWorld runs f in a bubble over each path that a stream may take. The bubble
+// fails the test if a goroutine of the hub, the server or a reader is left over
+// at the end.
 func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, cfg)
-		defer w.close()
-		f(t, w)
-	})
+	for _, path := range []path{goroutines, lights} {
+		t.Run(string(path), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, cfg, path)
+				defer w.close()
+				f(t, w)
+			})
+		})
+	}
 }
 
-func newWorld(t testing.TB, cfg Config) *world {
-	w := &world{memory: newMemory(), t: t, url: "http://halley/", pipes: make(chan net.Conn), served: make(chan struct{}, 10_000)}
+// A path is how a world's streams are driven.
+type path string
+
+const (
+	goroutines path = "goroutine" // each by its own
+	lights     path = "light"     // by shards
+)
+
+func newWorld(t testing.TB, cfg Config, path path) *world {
+	w := &world{
+		memory: newMemory(), t: t, path: path, second: time.Second,
+		url: "http://halley/", pipes: make(chan net.Conn), ended: make(chan struct{}, 10_000),
+	}
 	w.hub = NewHub(cfg, w.memory)
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve)}
+	if path == lights {
+		w.hub.sockets = pipes{}
+		w.server.ConnContext = ConnContext
+	}
 	done := make(chan struct{})
 	listener := &pipeListener{conns: w.pipes, done: done}
 	go w.server.Serve(listener)
@@ -162,6 +185,44 @@ func newWorld(t testing.TB, cfg Config) *world {
 	return w
 }
 
+// onSockets runs f in the real time and over real connections, over each path.
+func onSockets(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, path := range []path{goroutines, lights} {
+		t.Run("sockets, "+string(path), func(t *testing.T) {
+			w := newSocketWorld(t, cfg, path)
+			f(t, w)
+		})
+	}
+}
+
+// newSocketWorld is closed with the test.
+func newSocketWorld(t testing.TB, cfg Config, path path) *world {
+	w := &world{memory: newMemory(), t: t, path: path, second: 10 * time.Millisecond, ended: make(chan struct{}, 10_000)}
+	w.hub = NewHub(cfg, w.memory)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(w.serve))
+	server.Config.ConnContext = ConnContext
+	if path == goroutines {
+		w.hub.sockets = nil
+	} else if w.hub.sockets == nil {
+		t.Skip("there is no light path on this system")
+	}
+	server.Start()
+	w.client, w.url = server.Client(), server.URL
+	t.Cleanup(func() {
+		w.hub.Close()
+		server.Close()
+	})
+	return w
+}
+
+// after runs f so many of the world's seconds later.
+func (w *world) after(seconds float64, f func()) { time.AfterFunc(w.seconds(seconds), f) }
+
+func (w *world) sleep(seconds float64) { time.Sleep(w.seconds(seconds)) }
+
+func (w *world) seconds(n float64) time.Duration { return time.Duration(n * float64(w.second)) }
+
 func (w *world) close() {
 	w.hub.Close()
 	w.server.Close()
@@ -178,7 +239,7 @@ type pipeListener struct {
 func (l *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
-		return c, nil
+		return &lastingConn{Conn: c}, nil
 	case <-l.done:
 		return nil, net.ErrClosed
 	}
@@ -199,17 +260,18 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusBadRequest)
 		return
 	}
+	line.Wait = w.seconds(25)
 	if w.line != nil {
 		w.line(&line)
 	}
+	line.OnEnd = func() { w.ended <- struct{}{} }
 	if err := w.hub.Serve(rw, r, line); err != nil {
 		http.Error(rw, err.Error(), http.StatusServiceUnavailable)
 	}
-	w.served <- struct{}{}
 }
 
 func parseLine(r *http.Request) (Line, error) {
-	line := Line{Wait: 25 * time.Second, Hello: func(starts map[string]uint64) Event {
+	line := Line{Hello: func(starts map[string]uint64) Event {
 		data, _ := json.Marshal(starts)
 		return Event{Type: "hello", Data: data}
 	}}

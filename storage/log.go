@@ -38,6 +38,11 @@ type Change struct {
 	Digest [16]byte
 
 	Payload []byte // the delta as committed; opaque here
+
+	// Blobs are those that Payload names, each once. Append counts them, so that
+	// they are kept; they are no part of what is kept of the change itself, and
+	// Read leaves them out.
+	Blobs []Hash
 }
 
 // Validate returns an error wrapping ErrInvalid where c can be in no log.
@@ -78,8 +83,9 @@ type Log interface {
 	// stored. ErrUnknown: whether they were stored cannot be told; reload.
 	// Append sets Seq in the given changes.
 	//
-	// A client's n grows by exactly one, and its author stays: whatever else
-	// is a caller's mistake, and refused with ErrInvalid. If ctx ends before
+	// A client's n grows by exactly one, its author stays, and the blobs that a
+	// change names are kept already: whatever else is a caller's mistake, and
+	// refused with ErrInvalid. If ctx ends before
 	// the write has begun, nothing is stored and the error is ctx's; once it
 	// has begun, Append waits for the truth. The caller must not change the
 	// changes or their payloads until Append returns.

@@ -50,4 +50,21 @@ type Records interface {
 	// List returns. It is no snapshot: records that change meanwhile may be
 	// seen before or after, each at most once.
 	List(ctx context.Context, prefix, after string, fn func(Record) error) error
+	// Watch calls fn for each live record under prefix, in key order, then once
+	// with the zero RecordChange, and from then on for each change as it becomes
+	// durable: of one key in its order, none told twice but after the disk has
+	// failed. A watcher that is more than WatchBacklog changes behind may miss
+	// some between, never a key's last one, and holds up nobody. Watch returns
+	// fn's first error, ctx's, or ErrClosed.
+	Watch(ctx context.Context, prefix string, fn func(RecordChange) error) error
+}
+
+// WatchBacklog is how many changes a watcher may be behind before it misses some.
+const WatchBacklog = 256
+
+// A RecordChange is what a watcher is told of one key.
+type RecordChange struct {
+	Record // as it is now; where Gone, its key alone
+	// Gone: it was deleted, or has expired, which may be told later than it is so.
+	Gone bool
 }

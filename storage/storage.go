@@ -13,6 +13,9 @@ type Store interface {
 	Log
 	Checkpoints
 	Records
+	Blobs
+	Bus
+	Checker
 	// Epoch is the store's random id, new after every restore.
 	Epoch() string
 	// Healthy says why the store takes no writes now (wrapping ErrDiskFull,

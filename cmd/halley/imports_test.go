@@ -17,19 +17,22 @@ var knows = map[string][]string{
 	"halley/ot/ottest": {"halley/ot"},
 	"halley/ot/diff":   {"halley/ot", "github.com/sergi/go-diff", "github.com/rivo/uniseg"},
 
-	"halley/push": {},
+	"halley/push": {"golang.org/x/sys"},
 
 	"halley/storage":             {},
-	"halley/storage/storagetest": {"halley/storage"},
-	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "golang.org/x/sys"},
+	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
+	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
 	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
 	"halley/editor/account": {"halley/editor", "halley/storage"},
 	"halley/editor/client":  {"halley/ot"},
+	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
 	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
+	"halley/editor/listen":  {"golang.org/x/crypto"},
+	"halley/editor/metrics": {"halley/editor", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
-		"halley/editor", "halley/editor/account", "halley/editor/convert", "halley/ot", "halley/push", "halley/storage",
-		"github.com/gin-gonic/gin", "github.com/gorilla/sessions", "golang.org/x/time",
+		"halley/editor", "halley/editor/account", "halley/editor/convert", "halley/editor/metrics", "halley/ot", "halley/push", "halley/storage",
+		"github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions", "golang.org/x/time",
 	},
 
 	"halley/frontend": {},
@@ -37,8 +40,8 @@ var knows = map[string][]string{
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
-		"halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
-		"github.com/schollz/progressbar", "golang.org/x/term",
+		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
+		"github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }
 

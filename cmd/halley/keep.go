@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"halley/editor"
@@ -27,12 +29,13 @@ const (
 // does not recover from a failing disk while one is written.
 const writePatience = 30 * time.Second
 
-// control serves the folder's socket.
-func (w *workspace) control() http.Handler {
+// control serves the folder's socket. address is where the workspace is served otherwise.
+func (w *workspace) control(address string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", w.server)
 	mux.HandleFunc("GET "+backupPath, w.sendBackup)
 	mux.HandleFunc("GET "+verifyPath, w.sendVerified)
+	mux.HandleFunc("POST "+pagePath, w.receivePage(address))
 	return mux
 }
 
@@ -95,12 +98,12 @@ func sparse(progress func(done, total uint64)) func(done, total uint64) {
 }
 
 // askControl asks the server that has a folder open.
-func askControl(ctx context.Context, dir, path string) (*http.Response, error) {
+func askControl(ctx context.Context, dir, method, path string, body io.Reader) (*http.Response, error) {
 	c := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, dir) },
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -111,58 +114,120 @@ func askControl(ctx context.Context, dir, path string) (*http.Response, error) {
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // the status says enough without
-		return nil, fmt.Errorf("the server answers %s: %s", resp.Status, said)
+		return nil, fmt.Errorf("the server answers: %s", strings.TrimSpace(string(said)))
 	}
 	return resp, nil
 }
 
-// parseKeep reads --data and a command's one argument, if it takes one.
-func parseKeep(env environ, name, argument string, args []string) (data, file string, err error) {
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.StringVar(&data, "data", defaultData, "the `folder` that holds the workspace")
-	if err := parseFlags(env, flags, argument, args); err != nil {
-		return "", "", err
-	}
-	if argument == "" {
-		return data, "", noArguments(env, name, flags.Args())
-	}
-	if flags.NArg() != 1 {
-		fmt.Fprintf(env.stderr, "halley %s: it takes one argument, the file\n", name)
-		return "", "", errUsage
-	}
-	return data, flags.Arg(0), nil
+// A keepConfig is what the commands are told that keep a workspace safe.
+type keepConfig struct {
+	data  string
+	file  string
+	force bool   // of backup
+	page  string // of restore
 }
 
-// backup writes a copy of the workspace, served or not, to a file, which takes
-// an older one's place only when it is whole and on the disk.
-func backup(ctx context.Context, env environ, args []string) error {
-	data, file, err := parseKeep(env, "backup", "FILE", args)
-	if err != nil {
-		return err
+// parseKeep reads --data, the flags that more adds, and a command's one
+// argument, if its usage begins with one.
+func parseKeep(env environ, name, usage string, args []string, more func(*flag.FlagSet, *keepConfig)) (cfg keepConfig, err error) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace")
+	if more != nil {
+		more(flags, &cfg)
 	}
+	if err := parseFlags(env, flags, usage, args); err != nil {
+		return cfg, err
+	}
+	if strings.HasPrefix(usage, "\n") {
+		return cfg, noArguments(env, name, flags.Args())
+	}
+	if flags.NArg() != 1 {
+		fmt.Fprintf(env.stderr, "halley %s: it takes one argument, the file; `halley help %s` says more\n", name, name)
+		return cfg, errUsage
+	}
+	cfg.file = flags.Arg(0)
+	return cfg, nil
+}
+
+func wantStore(data string) error {
 	if !hasStore(data) {
 		return fmt.Errorf("there is no workspace in the folder %s", data)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(file), ".halley-*")
+	return nil
+}
+
+const backupUsage = `FILE
+
+Writes a consistent copy of the workspace to FILE, also while a server has it
+open. FILE takes its name only when it is whole and on the disk. An earlier
+backup of that name is replaced then, so a script may always write to the same
+one; any other file is refused. To keep one a day:
+
+  halley backup --data /srv/halley /backups/$(date +%F).halley
+`
+
+// backup writes a copy of the workspace, served or not, to a file.
+func backup(ctx context.Context, env environ, args []string) error {
+	cfg, err := parseKeep(env, "backup", backupUsage, args, func(flags *flag.FlagSet, cfg *keepConfig) {
+		flags.BoolVar(&cfg.force, "force", false, "replace FILE whatever it is")
+	})
 	if err != nil {
-		return fmt.Errorf("the backup cannot be written: %w", plainPathError(err))
+		return err
+	}
+	if err := wantStore(cfg.data); err != nil {
+		return err
+	}
+	if err := cfg.mayReplace(); err != nil {
+		return err
+	}
+	size, err := writeBackup(ctx, env, cfg)
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", cfg.data, err)
+	}
+	fmt.Fprintf(env.stdout, "backed up %s to %s: %d bytes\n", cfg.data, cfg.file, size)
+	return nil
+}
+
+// mayReplace refuses to write a backup over what is none.
+func (cfg keepConfig) mayReplace() error {
+	there, err := os.Stat(cfg.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return plainPathError(err)
+	}
+	store, err := os.Stat(filepath.Join(cfg.data, bolt.FileName))
+	switch {
+	case err == nil && os.SameFile(there, store):
+		return fmt.Errorf("%s is the workspace itself; give the backup another name", cfg.file)
+	case !there.Mode().IsRegular():
+		return fmt.Errorf("%s is there already, and no file", cfg.file)
+	case cfg.force || there.Size() == 0 || bolt.IsBackup(cfg.file):
+		return nil
+	}
+	return fmt.Errorf("%s is there already, and no backup that nobody uses; give another name, or --force to replace it", cfg.file)
+}
+
+// writeBackup writes a backup aside and then gives it its name.
+func writeBackup(ctx context.Context, env environ, cfg keepConfig) (size int64, err error) {
+	folder := filepath.Dir(cfg.file)
+	temp, err := os.CreateTemp(folder, ".halley-*")
+	if err != nil {
+		return 0, plainPathError(err)
 	}
 	defer os.Remove(temp.Name()) // once it is renamed there is none
-	size, err := copyStore(ctx, env, data, temp)
+	size, err = copyStore(ctx, env, cfg.data, temp)
 	if err == nil {
 		err = temp.Sync()
 	}
 	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), file)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(file))
+		err = os.Rename(temp.Name(), cfg.file)
 	}
 	if err != nil {
-		return fmt.Errorf("back up %s: %w", data, err)
+		return 0, err
 	}
-	fmt.Fprintf(env.stdout, "backed up %s to %s: %d bytes\n", data, file, size)
-	return nil
+	return size, syncFolder(folder)
 }
 
 func syncFolder(dir string) error {
@@ -182,14 +247,14 @@ func copyStore(ctx context.Context, env environ, data string, to io.Writer) (siz
 		size, bar = n, newByteProgress(env.stderr, "backup", n)
 		return io.MultiWriter(to, bar)
 	}
-	store, err := bolt.Open(data, bolt.Config{})
+	store, err := bolt.Open(data, storeConfig(nil))
 	if err == nil {
 		return size, errors.Join(store.Backup(ctx, begin), store.Close())
 	}
 	if !errors.Is(err, bolt.ErrInUse) {
 		return 0, err
 	}
-	resp, err := askControl(ctx, data, backupPath)
+	resp, err := askControl(ctx, data, http.MethodGet, backupPath, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -198,44 +263,67 @@ func copyStore(ctx context.Context, env environ, data string, to io.Writer) (siz
 	return size, err
 }
 
-// restore makes a workspace of a backup in an empty folder. It is verified
-// before it is there.
+const restoreUsage = `FILE
+
+Makes a workspace of a backup, in a folder that is empty or missing. It is
+verified before it is there; if it does not hold, the folder stays empty.
+
+With --page it brings one page back as a new page, with its whole history, into
+the workspace in the folder, also while a server has it open. What is there
+stays as it is. The backup is opened in a temporary folder (TMPDIR).
+`
+
+// restore makes a workspace of a backup in an empty folder.
 func restore(ctx context.Context, env environ, args []string) error {
-	data, file, err := parseKeep(env, "restore", "FILE", args)
+	cfg, err := parseKeep(env, "restore", restoreUsage, args, func(flags *flag.FlagSet, cfg *keepConfig) {
+		flags.StringVar(&cfg.page, "page", "", "bring this page alone back, by its `ID` or address")
+	})
 	if err != nil {
 		return err
 	}
-	from, err := os.Open(file)
+	if cfg.page != "" {
+		return restorePage(ctx, env, cfg)
+	}
+	from, err := os.Open(cfg.file)
 	if err != nil {
 		return fmt.Errorf("the backup cannot be read: %w", plainPathError(err))
 	}
 	defer from.Close()
 	var v editor.Verified
-	err = bolt.Restore(data, from, func(s *bolt.Store) (err error) {
+	err = bolt.Restore(cfg.data, storeConfig(nil), from, func(s *bolt.Store) (err error) {
 		v, err = verifyStore(ctx, env, s)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("restore %s: %w", file, err)
+		return fmt.Errorf("restore %s: %w", cfg.file, err)
 	}
-	fmt.Fprintf(env.stdout, "restored %s to %s: %s\n", file, data, countsOf(v))
+	fmt.Fprintf(env.stdout, "restored %s to %s: %s\n", cfg.file, cfg.data, countsOf(v))
 	return nil
 }
 
 // errDamaged: what is damaged has been said.
 var errDamaged = errors.New("it does not hold; what is damaged stands above")
 
+const verifyUsage = `
+
+Reads everything in a workspace, also while a server has it open: the structure
+of its file, the checksums of every page's changes, whether each change fits
+what came before it, whether each checkpoint is what they amount to, and all
+that changes are found by. It says what is damaged, and then ends with status 1.
+`
+
 // verify says what in a workspace, served or not, does not hold.
 func verify(ctx context.Context, env environ, args []string) error {
-	data, _, err := parseKeep(env, "verify", "", args)
+	cfg, err := parseKeep(env, "verify", verifyUsage, args, nil)
 	if err != nil {
 		return err
 	}
-	if !hasStore(data) {
-		return fmt.Errorf("there is no workspace in the folder %s", data)
+	data := cfg.data
+	if err := wantStore(data); err != nil {
+		return err
 	}
 	var v editor.Verified
-	store, err := bolt.Open(data, bolt.Config{})
+	store, err := bolt.Open(data, storeConfig(nil))
 	switch {
 	case err == nil:
 		v, err = verifyStore(ctx, env, store)
@@ -251,7 +339,7 @@ func verify(ctx context.Context, env environ, args []string) error {
 }
 
 func countsOf(v editor.Verified) string {
-	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, and %d records", v.Pages, v.Changes, v.Checkpoints, v.Records)
+	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, %d files and %d records", v.Pages, v.Changes, v.Checkpoints, v.Files, v.Records)
 }
 
 // A verdict shows how far verifying has come, and what it finds.
@@ -289,7 +377,7 @@ func verifyStore(ctx context.Context, env environ, store *bolt.Store) (editor.Ve
 }
 
 func verifyServed(ctx context.Context, env environ, data string) (editor.Verified, error) {
-	resp, err := askControl(ctx, data, verifyPath)
+	resp, err := askControl(ctx, data, http.MethodGet, verifyPath, nil)
 	if err != nil {
 		return editor.Verified{}, err
 	}
@@ -311,4 +399,40 @@ func verifyServed(ctx context.Context, env environ, data string) (editor.Verifie
 			v.progress(l.Done, l.Total)
 		}
 	}
+}
+
+const compactUsage = `
+
+Writes a workspace's file anew, without the room that deletion has left in it:
+a server uses that room again, but the file never shrinks by itself. Nobody may
+have the workspace open, and there must be room for a second file. A server
+does it by itself when it starts, where more than half of a file of some size
+is free.
+`
+
+// compact makes a workspace's file as small as it can be.
+func compact(ctx context.Context, env environ, args []string) error {
+	cfg, err := parseKeep(env, "compact", compactUsage, args, nil)
+	if err != nil {
+		return err
+	}
+	if err := wantStore(cfg.data); err != nil {
+		return err
+	}
+	var bar *progress
+	done, err := bolt.Compact(ctx, cfg.data, func(done, total int64) {
+		if bar == nil {
+			bar = newByteProgress(env.stderr, "compact", total)
+		}
+		bar.set(done)
+	})
+	bar.end()
+	if errors.Is(err, bolt.ErrInUse) {
+		return fmt.Errorf("the folder %s is in use; stop the server, or restart it: it compacts when it starts, where that pays", cfg.data)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stdout, "compacted %s: %d bytes before, %d after\n", cfg.data, done.Before, done.After)
+	return nil
 }

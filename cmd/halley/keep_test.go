@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"halley/editor"
+	"halley/editor/httpapi"
+	"halley/ot"
 	"halley/storage"
 	"halley/storage/bolt"
 )
@@ -80,6 +85,155 @@ func TestServedFolderIsKeptThroughItsSocket(t *testing.T) {
 		if h := halley(context.Background(), io.Discard, nil, args...); h.status != 0 {
 			t.Errorf("halley %q ends with %+v", args, h)
 		}
+	}
+	stop()
+	if h := <-ended; h.status != 0 {
+		t.Errorf("halley serve ends with %+v", h)
+	}
+}
+
+// TestBackupReplaces: a backup takes the place of an earlier one, and of
+// nothing else unless told.
+func TestBackupReplaces(t *testing.T) {
+	dir := keptFolder(t, `[{"insert":"hello"}]`)
+	run := func(args ...string) heard {
+		return halley(context.Background(), io.Discard, nil, append([]string{"backup", "--data", dir}, args...)...)
+	}
+	folder := t.TempDir()
+	file, other, empty := filepath.Join(folder, "backup"), filepath.Join(folder, "other"), filepath.Join(folder, "empty")
+	for path, content := range map[string]string{other: "a diary", empty: ""} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{file, file, empty} {
+		if h := run(path); h.status != 0 {
+			t.Errorf("halley backup to %s ends with %+v", path, h)
+		}
+	}
+	run(other).wantOneLine(t, 1, "other is there already")
+	if said, err := os.ReadFile(other); err != nil || string(said) != "a diary" {
+		t.Errorf("what stood in the backup's place is now %q, %v", said, err)
+	}
+	run(folder).wantOneLine(t, 1, "no file")
+	for _, args := range [][]string{{filepath.Join(dir, bolt.FileName)}, {filepath.Join(dir, bolt.FileName), "--force"}} {
+		run(args...).wantOneLine(t, 1, "is the workspace itself")
+	}
+	if h := run(other, "--force"); h.status != 0 || !bolt.IsBackup(other) {
+		t.Errorf("halley backup --force ends with %+v", h)
+	}
+	run(filepath.Join(folder, "no", "folder")).wantOneLine(t, 1, "no such file or directory")
+	if there, err := os.ReadDir(folder); err != nil || len(there) != 3 {
+		t.Errorf("the folder holds %v, %v; want three backups", there, err)
+	}
+}
+
+func TestCompact(t *testing.T) {
+	dir := keptFolder(t, `[{"insert":"hello"}]`)
+	h := halley(context.Background(), io.Discard, nil, "compact", "--data", dir)
+	if h.status != 0 || !strings.HasPrefix(h.stdout, "compacted "+dir) {
+		t.Errorf("halley compact ends with %+v", h)
+	}
+	halley(context.Background(), io.Discard, nil, "compact", "--data", t.TempDir()).wantOneLine(t, 1, "no workspace")
+	s, err := bolt.Open(dir, bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	halley(context.Background(), io.Discard, nil, "compact", "--data", dir).wantOneLine(t, 1, "is in use; stop the server")
+	s.Close()
+	if h := halley(context.Background(), io.Discard, nil, "verify", "--data", dir); h.status != 0 {
+		t.Errorf("halley verify of a compacted folder ends with %+v", h)
+	}
+}
+
+// pageWithFile makes a workspace with a page that shows a file.
+func pageWithFile(t *testing.T, dir string) (id string, file storage.Hash) {
+	t.Helper()
+	w, err := openWorkspace(t.Context(), dir, editor.Config{}, httpapi.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	ann, _, err := w.accounts.SignInGuest(t.Context(), "Ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := w.pages.Create(t.Context(), ann, editor.NewPage{Title: "The plan", Content: ot.Delta{{Insert: "Write it down.\n"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := w.pages.Upload(t.Context(), ann, page.ID, bytes.NewReader(make([]byte, 3*filePartBytes)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := ot.Parse(fmt.Appendf(nil, `[{"insert":{"file":{"path":%q,"name":"zeros","size":%d}}}]`, editor.FilePath(blob.Hash), blob.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.pages.Submit(t.Context(), ann, page.ID, editor.Edit{Client: "some-client", N: 1, Base: 1, Delta: shown}); err != nil {
+		t.Fatal(err)
+	}
+	return string(page.ID), blob.Hash
+}
+
+// TestRestorePage brings a page of a backup back, into a folder that nobody
+// has open and into one that is served.
+func TestRestorePage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	id, blob := pageWithFile(t, dir)
+	file := filepath.Join(t.TempDir(), "backup")
+	if h := halley(context.Background(), io.Discard, nil, "backup", "--data", dir, file); h.status != 0 {
+		t.Fatalf("halley backup ends with %+v", h)
+	}
+	restorePage := func(page, dir string) heard {
+		return halley(context.Background(), io.Discard, nil, "restore", file, "--page", page, "--data", dir)
+	}
+	wantExported := func(h heard, prefix string) {
+		t.Helper()
+		at := strings.LastIndex(h.stdout, "/p/")
+		if h.status != 0 || at < 0 || !strings.HasPrefix(h.stdout, "restored page "+id+" with 2 changes as "+prefix) {
+			t.Fatalf("halley restore --page ends with %+v", h)
+		}
+		to := t.TempDir()
+		address := strings.TrimSpace(h.stdout[strings.LastIndex(h.stdout, " ")+1:])
+		if h := halley(context.Background(), io.Discard, nil, "export", "--data", dir, "--to", to, address); h.status != 0 {
+			t.Fatalf("halley export %s ends with %+v", address, h)
+		}
+		files, err := filepath.Glob(filepath.Join(to, "*.md"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("exported are %v, %v", files, err)
+		}
+		if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), "Write it down.") {
+			t.Errorf("the restored page is %q, %v", text, err)
+		}
+	}
+	wantExported(restorePage(id, dir), `"The plan (restored)": /p/`)
+	s, err := bolt.Open(dir, bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shows := 0
+	err = s.BlobUses(t.Context(), blob, func(use storage.BlobUse) error {
+		shows += int(use.Changes)
+		return nil
+	})
+	if s.Close(); err != nil || shows != 2 {
+		t.Errorf("the file is shown by %d pages, %v; want the old one and the new one", shows, err)
+	}
+	restorePage(id[:8], dir).wantOneLine(t, 1, "there is no page "+id[:8]+"; was it "+id+` ("The plan")?`)
+	restorePage(id, t.TempDir()).wantOneLine(t, 1, "no workspace")
+
+	ctx, stop := context.WithCancel(context.Background())
+	ready, out := io.Pipe()
+	ended := make(chan heard, 1)
+	go func() { ended <- halley(ctx, out, nil, serveArgs(dir)...) }()
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, ready)
+	wantExported(restorePage("https://example.org/p/"+id, dir), `"The plan (restored)": http://127.0.0.1:`)
+	if h := halley(context.Background(), io.Discard, nil, "verify", "--data", dir); h.status != 0 {
+		t.Errorf("halley verify ends with %+v", h)
 	}
 	stop()
 	if h := <-ended; h.status != 0 {

@@ -49,8 +49,10 @@ func commands() []command {
 		{"import", "FILE|FOLDER…", "make pages of files, or of all files in folders", importFiles},
 		{"export", "[PAGE…]", "write pages as files into a folder", exportPages},
 		{"backup", "FILE", "copy the workspace to a file, also while it is served", backup},
-		{"restore", "FILE", "make a workspace of a backup, in an empty folder", restore},
+		{"restore", "FILE", "make a workspace of a backup, or bring back one page of it", restore},
 		{"verify", "", "check that all of a workspace holds", verify},
+		{"compact", "", "make a workspace's file as small as it can be", compact},
+		{"load", "URL", "find out how many people a running server carries", loadServer},
 		{"version", "", "say which version this is", printVersion},
 	}
 }

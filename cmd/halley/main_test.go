@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,6 +151,27 @@ func TestSafeName(t *testing.T) {
 	} {
 		if got := names.next(c.title, ".md"); got != c.want {
 			t.Errorf("the file of %q is %q, want %q", c.title, got, c.want)
+		}
+	}
+}
+
+// TestFlagsBehindArguments: people write the file first and think of flags then.
+func TestFlagsBehindArguments(t *testing.T) {
+	for _, c := range []struct {
+		args, want []string
+		data       string
+	}{
+		{[]string{"a", "--data", "d", "b"}, []string{"a", "b"}, "d"},
+		{[]string{"--data=d", "a"}, []string{"a"}, "d"},
+		{[]string{"a", "--", "--data", "d"}, []string{"a", "--data", "d"}, ""},
+		{[]string{"--", "-a"}, []string{"-a"}, ""},
+		{nil, nil, ""},
+	} {
+		fs := flag.NewFlagSet("test", flag.ContinueOnError)
+		data := fs.String("data", "", "")
+		err := parseFlags(environ{lookup: func(string) (string, bool) { return "", false }, stderr: io.Discard}, fs, "", c.args)
+		if err != nil || !slices.Equal(fs.Args(), c.want) || *data != c.data {
+			t.Errorf("%q are arguments %q and --data %q, %v; want %q and %q", c.args, fs.Args(), *data, err, c.want, c.data)
 		}
 	}
 }

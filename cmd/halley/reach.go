@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"halley/editor"
 	"halley/editor/client"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
@@ -45,8 +46,8 @@ func (t target) reach(ctx context.Context, env environ) (*reached, error) {
 	if t.server != "" {
 		return t.signIn(ctx)
 	}
-	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	w, err := openWorkspace(ctx, t.data, httpapi.Config{Logger: logger})
+	logger := warnings(env)
+	w, err := openWorkspace(ctx, t.data, editor.Config{}, httpapi.Config{Logger: logger})
 	if errors.Is(err, bolt.ErrInUse) {
 		return t.askServer(ctx)
 	}
@@ -54,6 +55,11 @@ func (t target) reach(ctx context.Context, env environ) (*reached, error) {
 		return nil, err
 	}
 	return serveSelf(w, logger)
+}
+
+// warnings is the log of a command: what goes wrong.
+func warnings(env environ) *slog.Logger {
+	return slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 func (t target) signIn(ctx context.Context) (*reached, error) {

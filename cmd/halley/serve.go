@@ -5,14 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"syscall"
 	"time"
 
+	"halley/editor"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
 )
@@ -20,26 +19,47 @@ import (
 const (
 	defaultListen = "127.0.0.1:8080"
 	defaultData   = "halley-data"
+	defaultUpload = 64
 	drainTime     = 10 * time.Second
 )
 
 type serveConfig struct {
-	listen     string
-	data       string
-	publicURL  string
-	open       bool
-	rateLimits switchFlag
-	logLevel   slog.Level
+	listen        string
+	data          string
+	publicURL     string
+	open          bool
+	rateLimits    switchFlag
+	metricsListen string
+	httpListen    string
+	tls           tlsConfig
+	h2c           bool
+	proxies       prefixesFlag
+	streams       httpapi.StreamLimits
+	maxUpload     mebibytes
+	logLevel      slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
-	cfg := serveConfig{rateLimits: true, logLevel: slog.LevelInfo}
+	cfg := serveConfig{rateLimits: true, maxUpload: defaultUpload, logLevel: slog.LevelInfo}
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 	fs.StringVar(&cfg.listen, "listen", defaultListen, "the `address` to serve on; port 0 picks one")
 	fs.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace; made if it is missing")
 	fs.StringVar(&cfg.publicURL, "public-url", "", "the `address` that people type, for links and secure cookies")
 	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
 	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
+	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
+	fs.Var(&cfg.proxies, "trusted-proxies", "the `networks` of reverse proxies, \"10.0.0.0/8,::1\": what X-Forwarded-* and Forwarded say is believed of these alone")
+	fs.StringVar(&cfg.tls.cert, "tls-cert", "", "a `file` with the certificate, PEM, those of its issuers after it; read again when it changes and at SIGHUP")
+	fs.StringVar(&cfg.tls.key, "tls-key", "", "a `file` with the certificate's key, PEM")
+	fs.Var(&cfg.tls.acme, "acme", "`domains`, \"a.example,b.example\", for which to get certificates (Let's Encrypt); accepts its terms")
+	fs.StringVar(&cfg.tls.email, "acme-email", "", "the `address` to which the authority writes when something is wrong")
+	fs.StringVar(&cfg.tls.directory, "acme-directory", "", "the `URL` of another authority's ACME directory")
+	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
+	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
+	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
+	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
+	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
+	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
@@ -53,35 +73,45 @@ func serve(ctx context.Context, env environ, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.mayBeOpen(); err != nil {
+	if err := cfg.settle(); err != nil {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	listener, err := listen(cfg.listen)
+	f, err := openFront(cfg, logger)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	w, err := openWorkspace(ctx, cfg.data, httpapi.Config{
-		PublicURL: cfg.publicURL, AnyHost: cfg.open, RateLimits: bool(cfg.rateLimits), Logger: logger,
-	})
+	defer f.close()
+	defer f.reloadOnSignal()()
+	w, err := openWorkspace(ctx, cfg.data, editor.Config{MaxFileBytes: int64(cfg.maxUpload) << 20}, f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
 	if err != nil {
 		return err
 	}
-	err = serveUntil(ctx, env.stdout, w, cfg.data, listener, logger)
+	doors := f.doors(w)
+	f.announce(env.stdout)
+	err = serveUntil(ctx, doors, w, logger)
 	return errors.Join(err, w.close())
 }
 
-// mayBeOpen refuses to let the whole network into a workspace without accounts.
-func (cfg serveConfig) mayBeOpen() error {
-	if cfg.open || isLoopback(cfg.listen) && cfg.publicURL == "" {
+// settle finds out what was not said, and refuses what cannot be.
+func (cfg *serveConfig) settle() error {
+	if err := cfg.settleTLS(); err != nil {
+		return err
+	}
+	return cfg.mayBeOpen()
+}
+
+// mayBeOpen refuses to let the whole network into a workspace without
+// accounts: directly, or through a proxy.
+func (cfg *serveConfig) mayBeOpen() error {
+	if cfg.open || isLoopback(cfg.listen) && cfg.publicURL == "" && len(cfg.proxies) == 0 {
 		return nil
 	}
 	return fmt.Errorf("this workspace has no accounts: whoever reaches it may edit everything. " +
-		"Listen on 127.0.0.1 without --public-url, or give --open if that is what you want")
+		"Listen on 127.0.0.1 without --public-url, --trusted-proxies and --acme, or give --open if that is what you want")
 }
 
 func isLoopback(listen string) bool {
@@ -93,38 +123,16 @@ func isLoopback(listen string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-func listen(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the address %s is taken by another program; stop it, or give --listen another one", address)
-	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listening on %s is not allowed; ports below 1024 are the administrator's", address)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %q: %w", address, err)
+// serveUntil answers at the doors until ctx ends, then drains the workspace.
+func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Logger) error {
+	failed := make(chan error, len(doors))
+	for _, d := range doors {
+		go func() {
+			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("serve: %w", err)
+			}
+		}()
 	}
-	return l, nil
-}
-
-func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string, l net.Listener, logger *slog.Logger) error {
-	failed := make(chan error, 2)
-	start := func(srv *http.Server, l net.Listener) {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
-		}
-	}
-	public := httpServer(w.server, logger)
-	go start(public, l)
-	servers := []*http.Server{public}
-	if sock, err := listenSocket(dir); err != nil {
-		logger.Warn("commands cannot reach this server through its folder", "error", err)
-	} else {
-		local := localServer(w.control(), logger)
-		servers = append(servers, local)
-		go start(local, sock)
-	}
-	fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr())
-	logger.Info("serving", "address", l.Addr().String(), "data", dir, "version", version)
 
 	var err error
 	select {
@@ -132,22 +140,22 @@ func serveUntil(ctx context.Context, stdout io.Writer, w *workspace, dir string,
 	case err = <-failed:
 	}
 	logger.Info("draining")
-	drain(w, servers, logger)
+	drain(w, doors, logger)
 	return err
 }
 
 // drain answers what is in flight, sends readers away to come back, and ends.
 // Whoever still holds a connection after all this time is cut off: a reader
 // that takes nothing is no failure of ours.
-func drain(w *workspace, servers []*http.Server, logger *slog.Logger) {
+func drain(w *workspace, doors []door, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	if err := w.pages.Drain(ctx); err != nil {
 		logger.Warn("readers are cut off", "error", err)
 	}
-	for _, srv := range servers {
-		if srv.Shutdown(ctx) != nil {
-			_ = srv.Close() // connections that are gone already
+	for _, d := range doors {
+		if d.server.Shutdown(ctx) != nil {
+			_ = d.server.Close() // connections that are gone already
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"halley/editor"
 	"halley/editor/account"
 	"halley/editor/httpapi"
+	"halley/editor/metrics"
 	"halley/frontend"
 	"halley/push"
 	"halley/storage/bolt"
@@ -22,25 +23,36 @@ import (
 
 // A workspace is a folder with all its parts put together.
 type workspace struct {
-	store  *bolt.Store
-	pages  *editor.Pages
-	server *httpapi.Server
+	store    *bolt.Store
+	accounts *account.Accounts
+	pages    *editor.Pages
+	server   *httpapi.Server
+	metrics  *metrics.Metrics
+}
+
+// storeConfig is how every command opens a workspace's store.
+func storeConfig(logger *slog.Logger) bolt.Config {
+	return bolt.Config{Codec: editor.BlockCodec{}, Logger: logger}
 }
 
 // openWorkspace opens the store in a folder and builds the server over it.
-func openWorkspace(ctx context.Context, dir string, cfg httpapi.Config) (*workspace, error) {
-	cfg.App, cfg.Version = frontend.Dist(), version
-	store, err := bolt.Open(dir, bolt.Config{Logger: cfg.Logger})
+func openWorkspace(ctx context.Context, dir string, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
+	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
+	stored := storeConfig(cfg.Logger)
+	stored.Compact = true
+	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
+	store, err := bolt.Open(dir, stored)
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{store: store}
-	accounts := account.New(store, time.Now)
-	w.pages, err = editor.Open(ctx, editor.Config{Logger: cfg.Logger}, store, editor.OpenWorkspace{}, accounts)
+	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
+	pages.Logger = cfg.Logger
+	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	w.server, err = httpapi.New(ctx, cfg, w.pages, accounts, store)
+	w.metrics.Watch(w.pages, store)
+	w.server, err = httpapi.New(ctx, cfg, w.pages, w.accounts, store)
 	if err != nil {
 		w.pages.Close()
 		return nil, errors.Join(err, store.Close())
@@ -62,7 +74,12 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnContext:       push.ConnContext,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  30 * time.Second, // a peer that is silent is asked whether it is there,
+			PingTimeout:      15 * time.Second,
+			WriteByteTimeout: 30 * time.Second, // and one that takes nothing is not
+		},
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
 

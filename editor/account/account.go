@@ -46,18 +46,26 @@ type Accounts struct {
 
 	mu      sync.Mutex // guards what follows
 	authors map[string]editor.Author
-	open    map[string]*watch // by session key's hash
+	open    map[string]*watch // the first of a session's, by its key's hash
+	// sessions are those that were looked up, by key's hash, and signOuts how
+	// many have ended: what was read before one of these is not kept.
+	sessions map[string]session
+	signOuts uint64
 }
 
-// A watch tells open lines that their session ended.
+// A watch is one open line that is to hear when its session ends. Those of a
+// session are a ring.
 type watch struct {
-	done  chan struct{}
-	lines int
+	over       func()
+	prev, next *watch
 }
 
 // New serves the accounts that records keep.
 func New(records storage.Records, now func() time.Time) *Accounts {
-	return &Accounts{records: records, now: now, authors: map[string]editor.Author{}, open: map[string]*watch{}}
+	return &Accounts{
+		records: records, now: now,
+		authors: map[string]editor.Author{}, open: map[string]*watch{}, sessions: map[string]session{},
+	}
 }
 
 type person struct {
@@ -124,6 +132,15 @@ func (a *Accounts) Rename(ctx context.Context, p editor.Principal, name string) 
 	return p, a.putPerson(ctx, p, r.Version)
 }
 
+// Remember keeps an author of work that comes from elsewhere, unless somebody is
+// known by that id. Nobody can sign in as them.
+func (a *Accounts) Remember(ctx context.Context, id string, author editor.Author) error {
+	if _, err := a.Author(ctx, id); !errors.Is(err, editor.ErrUnknownAuthor) {
+		return err
+	}
+	return a.putPerson(ctx, editor.Principal{ID: id, Name: author.Name, Color: author.Color, Kind: author.Kind}, 0)
+}
+
 func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version uint64) error {
 	value, err := json.Marshal(person{p.Name, p.Color, p.Kind})
 	if err != nil {
@@ -151,27 +168,54 @@ func (a *Accounts) putSession(ctx context.Context, key string, s session, versio
 
 // Session says whose session key is; ErrNoSession if nobody's.
 func (a *Accounts) Session(ctx context.Context, key string) (editor.Principal, error) {
-	r, err := a.records.Get(ctx, sessionKey(key))
-	if errors.Is(err, storage.ErrNotFound) {
-		return editor.Principal{}, ErrNoSession
-	}
+	s, err := a.session(ctx, key)
 	if err != nil {
 		return editor.Principal{}, err
-	}
-	var s session
-	if err := json.Unmarshal(r.Value, &s); err != nil {
-		return editor.Principal{}, fmt.Errorf("session: %w", err)
-	}
-	if now := a.now().UTC(); now.Sub(s.Used) > sessionTouch {
-		s.Used = now
-		// A full disk does not sign anybody out; the next use tries again.
-		_ = a.putSession(ctx, key, s, r.Version)
 	}
 	author, err := a.Author(ctx, s.User)
 	if err != nil {
 		return editor.Principal{}, err
 	}
 	return editor.Principal{ID: s.User, Name: author.Name, Color: author.Color, Kind: author.Kind}, nil
+}
+
+// session looks in the store where a use is to be noted there, and for what
+// nobody has asked for yet.
+func (a *Accounts) session(ctx context.Context, key string) (session, error) {
+	k, now := sessionKey(key), a.now().UTC()
+	a.mu.Lock()
+	s, known := a.sessions[k]
+	signOuts := a.signOuts
+	a.mu.Unlock()
+	if known && now.Sub(s.Used) <= sessionTouch {
+		return s, nil
+	}
+	r, err := a.records.Get(ctx, k)
+	if errors.Is(err, storage.ErrNotFound) {
+		return session{}, ErrNoSession
+	}
+	if err != nil {
+		return session{}, err
+	}
+	if err := json.Unmarshal(r.Value, &s); err != nil {
+		return session{}, fmt.Errorf("session: %w", err)
+	}
+	if now.Sub(s.Used) > sessionTouch {
+		s.Used = now
+		// A full disk does not sign anybody out; the next use tries again.
+		if a.putSession(ctx, key, s, r.Version) != nil {
+			return s, nil
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if signOuts == a.signOuts {
+		if len(a.sessions) >= maxCached {
+			clear(a.sessions)
+		}
+		a.sessions[k] = s
+	}
+	return s, nil
 }
 
 // SignOut ends a session and every open line that runs on it.
@@ -183,33 +227,47 @@ func (a *Accounts) SignOut(ctx context.Context, key string) error {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
+	k := sessionKey(key)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if w := a.open[sessionKey(key)]; w != nil {
-		close(w.done)
-		delete(a.open, sessionKey(key))
+	delete(a.sessions, k)
+	a.signOuts++
+	first := a.open[k]
+	delete(a.open, k)
+	for w := first; w != nil; {
+		w.over()
+		if w = w.next; w == first {
+			break
+		}
 	}
 	return nil
 }
 
-// Watch returns a channel that closes when the session is signed out, and a
-// function to call when the caller no longer looks at it.
-func (a *Accounts) Watch(key string) (done <-chan struct{}, release func()) {
-	k := sessionKey(key)
+// Watch has over called when the session is signed out, which must not wait for
+// anything. It returns what to call when the caller no longer looks at it.
+func (a *Accounts) Watch(key string, over func()) (forget func()) {
+	k, w := sessionKey(key), &watch{over: over}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w := a.open[k]
-	if w == nil {
-		w = &watch{done: make(chan struct{})}
+	if first := a.open[k]; first == nil {
+		w.prev, w.next = w, w
 		a.open[k] = w
+	} else {
+		w.prev, w.next = first.prev, first
+		w.prev.next, w.next.prev = w, w
 	}
-	w.lines++
-	return w.done, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if w.lines--; w.lines == 0 && a.open[k] == w {
-			delete(a.open, k)
-		}
+	return func() { a.forget(k, w) }
+}
+
+func (a *Accounts) forget(k string, w *watch) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.prev.next, w.next.prev = w.next, w.prev
+	if a.open[k] != w {
+		return // another is the first, or the session has ended
+	}
+	if a.open[k] = w.next; w.next == w {
+		delete(a.open, k)
 	}
 }
 

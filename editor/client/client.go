@@ -24,6 +24,8 @@ type Config struct {
 	// Dial connects to the server in place of the network: through a socket,
 	// or within the process. Nil: the network.
 	Dial func(ctx context.Context) (net.Conn, error)
+	// Token signs every call in, in place of a session. "": none.
+	Token string
 	// Patience is how long a call that may be sent again is tried while the
 	// server does not answer. Zero: until its context ends.
 	Patience time.Duration
@@ -32,6 +34,7 @@ type Config struct {
 // A Client is one principal at one server. Its session lives as long as it does.
 type Client struct {
 	server   string
+	token    string
 	http     *http.Client
 	patience time.Duration
 }
@@ -58,13 +61,28 @@ func New(cfg Config) (*Client, error) {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return cfg.Dial(ctx) }
 	}
 	return &Client{
-		server: strings.TrimRight(cfg.Server, "/"), patience: cfg.Patience,
+		server: strings.TrimRight(cfg.Server, "/"), token: cfg.Token, patience: cfg.Patience,
 		http: &http.Client{Transport: transport, Jar: jar},
 	}, nil
 }
 
 // Close lets go of connections that nothing uses.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Credentials are the headers by which a request that somebody else makes
+// passes for this client's.
+func (c *Client) Credentials() http.Header {
+	r := http.Request{Header: http.Header{}}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if u, err := url.Parse(c.server); err == nil {
+		for _, cookie := range c.http.Jar.Cookies(u) {
+			r.AddCookie(cookie)
+		}
+	}
+	return r.Header
+}
 
 // A call is one request, so that it can be sent again.
 type call struct {
@@ -109,7 +127,7 @@ func (c *Client) send(ctx context.Context, what call) (answered, error) {
 	tries := newTries(c.patience)
 	for {
 		a, err := c.sendOnce(ctx, what)
-		if err == nil || what.once || !mayPass(err) || ctx.Err() != nil {
+		if err == nil || what.once || !MayPass(err) || ctx.Err() != nil {
 			return a, err
 		}
 		if !tries.wait(ctx, err) {
@@ -140,13 +158,16 @@ func (c *Client) open(ctx context.Context, what call) (*http.Response, error) {
 	for name, values := range what.header {
 		req.Header[name] = values
 	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
-		return nil, readProblem(resp)
+		return nil, ReadProblem(resp)
 	}
 	return resp, nil
 }
@@ -159,8 +180,9 @@ func (c *Client) unreachable(err error) error {
 	return fmt.Errorf("cannot reach %s: %w", c.server, err)
 }
 
-// mayPass reports whether the same call may be answered otherwise later.
-func mayPass(err error) bool {
+// MayPass reports whether a call that failed may be answered otherwise later: the
+// connection broke, there was too much at once, or the server was going away.
+func MayPass(err error) bool {
 	var p *Problem
 	if !errors.As(err, &p) {
 		return true

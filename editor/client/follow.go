@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ func (c *Client) Follow(ctx context.Context, what Line) iter.Seq2[Event, error] 
 			case ctx.Err() != nil:
 				yield(Event{}, ctx.Err())
 				return
-			case errors.Is(err, ErrSignedOut) || !mayPass(err):
+			case errors.Is(err, ErrSignedOut) || !MayPass(err):
 				yield(Event{}, err)
 				return
 			}
@@ -116,12 +117,13 @@ func (f *follower) once(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	events := newEventReader(signsOfLife{resp.Body, dead})
+	events := NewEventReader(signsOfLife{resp.Body, dead}, 32<<10)
 	for {
-		e, err := events.next()
+		e, err := events.Next()
 		if err != nil {
 			return fmt.Errorf("the line broke off: %w", err)
 		}
+		e.Data = bytes.Clone(e.Data) // the caller may keep it
 		f.heard = true
 		if e.ID != "" {
 			f.lastID = e.ID

@@ -49,7 +49,9 @@ func (p *Problem) Name() string {
 // maxProblemBytes is more than any refusal has.
 const maxProblemBytes = 64 << 10
 
-func readProblem(resp *http.Response) *Problem {
+// ReadProblem is the refusal that an answer is. It reads the body and does not
+// close it.
+func ReadProblem(resp *http.Response) *Problem {
 	p := &Problem{}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblemBytes))
 	if err == nil && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/problem+json") {

@@ -22,14 +22,14 @@ func TestEventReader(t *testing.T) {
 		{"", "", []byte("")},
 	}
 	for _, r := range []io.Reader{strings.NewReader(stream), iotest.OneByteReader(strings.NewReader(stream))} {
-		events := newEventReader(r)
+		events := NewEventReader(r, 32<<10)
 		for i, w := range want {
-			got, err := events.next()
+			got, err := events.Next()
 			if err != nil || got.ID != w.ID || got.Type != w.Type || string(got.Data) != string(w.Data) {
 				t.Errorf("event %d is %q, %v; want %q", i, got, err, w)
 			}
 		}
-		if e, err := events.next(); err != io.EOF {
+		if e, err := events.Next(); err != io.EOF {
 			t.Errorf("at the end comes %q, %v; want io.EOF", e, err)
 		}
 	}
@@ -37,12 +37,12 @@ func TestEventReader(t *testing.T) {
 
 func TestLongLines(t *testing.T) {
 	data := strings.Repeat("x", 1<<20)
-	events := newEventReader(strings.NewReader("data: " + data + "\n\n"))
-	if e, err := events.next(); err != nil || string(e.Data) != data {
+	events := NewEventReader(strings.NewReader("data: "+data+"\n\n"), 32<<10)
+	if e, err := events.Next(); err != nil || string(e.Data) != data {
 		t.Errorf("an event of 1 MiB comes with %d bytes, %v", len(e.Data), err)
 	}
 	endless := io.MultiReader(strings.NewReader("data: "), &zeros{})
-	if _, err := newEventReader(endless).next(); err != errLongEvent {
+	if _, err := NewEventReader(endless, 32<<10).Next(); err != errLongEvent {
 		t.Errorf("a line without end: %v, want %v", err, errLongEvent)
 	}
 }
@@ -62,9 +62,9 @@ func FuzzEventReader(f *testing.F) {
 	f.Add("id: 1\nevent: a\ndata: b\n\n")
 	f.Add(":\n\ndata\n\n\r\n")
 	f.Fuzz(func(t *testing.T, stream string) {
-		events := newEventReader(strings.NewReader(stream))
+		events := NewEventReader(strings.NewReader(stream), 32<<10)
 		for count := 0; ; count++ {
-			e, err := events.next()
+			e, err := events.Next()
 			if err != nil {
 				return
 			}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -70,6 +71,7 @@ type seqAnswer struct {
 }
 
 func (s *Server) submitEdit(c *gin.Context) {
+	began := time.Now()
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	if _, err := s.pages.Role(ctx, p, id); err != nil {
 		s.fail(c, err) // before a large body is read for somebody who may not even see the page
@@ -89,6 +91,9 @@ func (s *Server) submitEdit(c *gin.Context) {
 		return
 	}
 	seq, err := s.pages.Submit(ctx, p, id, e)
+	if err == nil {
+		s.metrics.Acknowledged(time.Since(began))
+	}
 	s.answer(c, http.StatusOK)(seqAnswer{seq}, err)
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"path"
@@ -370,43 +369,16 @@ func importTitle(title, filename string) string {
 
 // readUpload reads the field "file" of a multipart form.
 func readUpload(c *gin.Context) (name, kind string, file []byte, err error) {
-	if c.Request.ContentLength > maxFileBytes+maxOtherBytes {
-		return "", "", nil, tooLarge("The file", maxFileBytes)
-	}
-	c.Request.Body = http.MaxBytesReader(plainWriter(c), c.Request.Body, maxFileBytes+maxOtherBytes)
-	form, err := c.Request.MultipartReader()
+	part, err := filePart(c, maxFileBytes)
 	if err != nil {
-		return "", "", nil, unsupported("The Content-Type must be multipart/form-data, with the file in the field \"file\".")
+		return "", "", nil, err
 	}
-	for {
-		part, err := form.NextPart()
-		if err == io.EOF {
-			return "", "", nil, badRequest("The form has no field \"file\".")
-		}
-		if err != nil {
-			return "", "", nil, badForm(err)
-		}
-		if part.FormName() == "file" {
-			file, err = readPart(part)
-			return part.FileName(), part.Header.Get("Content-Type"), file, err
-		}
-	}
-}
-
-func readPart(part *multipart.Part) ([]byte, error) {
-	file, err := io.ReadAll(io.LimitReader(part, maxFileBytes+1))
+	file, err = io.ReadAll(io.LimitReader(part, maxFileBytes+1))
 	if err != nil {
-		return nil, badForm(err)
+		return "", "", nil, badForm(err, maxFileBytes)
 	}
 	if len(file) > maxFileBytes {
-		return nil, tooLarge("The file", maxFileBytes)
+		return "", "", nil, fileTooLarge(maxFileBytes)
 	}
-	return file, nil
-}
-
-func badForm(err error) error {
-	if p := typedProblem(err); p != nil {
-		return tooLarge("The file", maxFileBytes)
-	}
-	return badRequest("The form cannot be read: %v.", err)
+	return part.FileName(), part.Header.Get("Content-Type"), file, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
@@ -33,18 +34,42 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 	}
 	// The plain writer, so that net/http closes the connection of a peer that
 	// goes on sending.
-	body, err := io.ReadAll(http.MaxBytesReader(plainWriter(c), r.Body, limit))
+	limited := http.MaxBytesReader(plainWriter(c), r.Body, limit)
+	body, err := readSized(limited, r.ContentLength)
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return nil, tooLarge("The body", limit)
 	}
 	if err != nil {
-		return nil, badRequest("The body ended early: %v.", err)
+		return nil, brokenBody("The body ended early: %v.", err)
 	}
 	return body, nil
 }
 
+// brokenBody tells a body that came too slowly from one that ended or cannot
+// be read.
+func brokenBody(format string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &problem{
+			status: 408, name: "too-slow", title: "The request came too slowly",
+			detail: fmt.Sprintf("The body came at less than %d bytes a second; send it again over a better line.", bodyRate),
+		}
+	}
+	return badRequest(format, err)
+}
+
+// readSized is io.ReadAll with room for what the sender says will come, as far
+// as that is little: an edit takes one piece of memory.
+func readSized(r io.Reader, said int64) ([]byte, error) {
+	body := bytes.NewBuffer(make([]byte, 0, min(max(said, 0), maxOtherBytes)+bytes.MinRead))
+	_, err := body.ReadFrom(r)
+	return body.Bytes(), err
+}
+
 func requireJSON(c *gin.Context) error {
+	if c.GetHeader("Content-Type") == "application/json" {
+		return nil // as nearly everybody writes it
+	}
 	kind, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return unsupported("The Content-Type must be application/json.")

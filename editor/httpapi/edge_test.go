@@ -29,7 +29,7 @@ func readSource(t *testing.T, name string) string {
 }
 
 // newServer is the real server over a real store, without a network.
-func newServer(t *testing.T, cfg Config) *Server {
+func newServer(t testing.TB, cfg Config) *Server {
 	t.Helper()
 	store, err := bolt.Open(t.TempDir(), bolt.Config{})
 	if err != nil {
@@ -57,12 +57,12 @@ func newServer(t *testing.T, cfg Config) *Server {
 
 // browser keeps a session's cookie.
 type browser struct {
-	t      *testing.T
+	t      testing.TB
 	s      *Server
 	cookie *http.Cookie
 }
 
-func signIn(t *testing.T, s *Server) *browser {
+func signIn(t testing.TB, s *Server) *browser {
 	t.Helper()
 	b := &browser{t: t, s: s}
 	w := b.do("POST", "/api/session", `{"name":"Ann"}`)
@@ -76,7 +76,7 @@ func signIn(t *testing.T, s *Server) *browser {
 func (b *browser) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	b.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Host = "localhost:8080"
+	r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:54321"
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

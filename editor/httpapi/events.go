@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -42,33 +43,63 @@ func (s *Server) events(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	ctx, p := c.Request.Context(), principal(c)
-	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
+	place, err := s.placeFor(c)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	defer release()
+	defer place.answered()
+	ctx, p := c.Request.Context(), principal(c)
+	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
+	if err != nil {
+		place.leave()
+		s.fail(c, err)
+		return
+	}
 	if len(in.pages) == 1 && len(refused) == 1 {
+		release()
+		place.leave()
 		s.fail(c, refused[0].Err)
 		return
 	}
-	key := c.GetString(sessionKey)
-	done, forget := s.accounts.Watch(key)
-	defer forget()
-	// Only now does a sign-out reach this line; one before it is found here.
-	if key != "" {
-		if _, err := s.accounts.Session(ctx, key); err != nil {
-			s.fail(c, err)
-			return
+	line := in.line(s.pages.Epoch(), refused)
+	line.Reader, line.Hello = p.ID, s.hello
+	forget := func() {}
+	if key := c.GetString(sessionKey); key != "" {
+		line.OnOpen = func(end func(why string)) error {
+			forget = s.accounts.Watch(key, func() { end("signed-out") })
+			// Only now does a sign-out reach this line; one before it is found here.
+			_, err := s.accounts.Session(ctx, key)
+			return err
 		}
 	}
-	line := in.line(s.pages.Epoch(), refused)
-	line.Done, line.ByeWhy, line.Reader = done, "signed-out", p.ID
-	line.Hello = s.hello
-	if err := s.pages.Hub().Serve(plainWriter(c), c.Request, line); err != nil {
+	opened := s.opened(c, in.kind)
+	line.OnEnd = func() {
+		forget()
+		release()
+		place.leave()
+		opened.log()
+	}
+	if err := s.pages.Hub().Serve(streamWriter{plainWriter(c), c.Writer}, c.Request, line); err != nil {
 		s.fail(c, err) // nothing has been sent
 	}
+}
+
+// An openLine is what the log says of a line when it ends, which may be long
+// after its request.
+type openLine struct {
+	logger  *slog.Logger
+	request string
+	kind    push.Transport
+	start   time.Time
+}
+
+func (s *Server) opened(c *gin.Context, kind push.Transport) openLine {
+	return openLine{s.logger, requestID(c), kind, time.Now()}
+}
+
+func (l openLine) log() {
+	l.logger.Debug("line ended", "request", l.request, "transport", l.kind, "took", time.Since(l.start))
 }
 
 func parseEvents(c *gin.Context) (asked, error) {

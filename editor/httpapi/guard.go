@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -28,8 +29,9 @@ func (s *Server) trace(c *gin.Context) {
 	c.Header("X-Request-Id", id)
 	start := time.Now()
 	c.Next()
+	s.metrics.Answered(c.Request.Method, c.FullPath(), c.Writer.Status())
 	s.logger.Debug("request", "request", id, "method", c.Request.Method, "path", c.Request.URL.Path,
-		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start))
+		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start), "from", address(c.Request))
 }
 
 // recover turns a broken invariant of ours into a 500 for one caller.
@@ -54,17 +56,40 @@ func (s *Server) recover(c *gin.Context) {
 const contentSecurity = "default-src 'self'; img-src 'self' https: data: blob:; style-src 'self' 'unsafe-inline'; " +
 	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+// A fixedHeader is a header of every answer. Answers share its value, which
+// nobody may change in place.
+type fixedHeader struct {
+	name  string // in canonical form
+	value []string
+}
+
+func fixedHeaders(https bool) []fixedHeader {
+	headers := []fixedHeader{
+		{"Content-Security-Policy", []string{contentSecurity}},
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"X-Frame-Options", []string{"DENY"}},
+		{"Referrer-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+		{"Permissions-Policy", []string{"camera=(), microphone=(), geolocation=()"}},
+	}
+	if https {
+		headers = append(headers, onlyHTTPS)
+	}
+	return headers
+}
+
+// onlyHTTPS tells browsers to come over TLS from now on.
+var onlyHTTPS = fixedHeader{"Strict-Transport-Security", []string{"max-age=31536000"}}
+
 func (s *Server) secure(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", contentSecurity)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-	if strings.HasPrefix(s.cfg.PublicURL, "https:") {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+	for _, fixed := range s.headers {
+		h[fixed.name] = fixed.value
+	}
+	// What is learnt of localhost would hold for every other server there.
+	if s.isHTTPS(c.Request) && !isHere(c.Request.Host) {
+		h[onlyHTTPS.name] = onlyHTTPS.value
 	}
 }
 
@@ -95,7 +120,8 @@ func (s *Server) onlyFromHere(c *gin.Context) {
 		return
 	}
 	switch path := c.Request.URL.Path; {
-	case path == "/healthz" || path == "/readyz":
+	case path == "/healthz" || path == "/readyz" || path == "/metrics":
+		// The first two say nothing; the last one asks by itself.
 	case strings.HasPrefix(path, "/api/"):
 		s.fail(c, &problem{status: 403, name: "forbidden", title: "Not set up for this address", detail: setUpSentence})
 	default:
@@ -118,7 +144,11 @@ func fromHere(r *http.Request) bool {
 			return false
 		}
 	}
-	host := r.Host
+	return isHere(r.Host)
+}
+
+// isHere reports whether a Host names the machine itself.
+func isHere(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -128,6 +158,22 @@ func fromHere(r *http.Request) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// onlyMachine keeps what only the server's own machine may read from everybody
+// else, also where AnyHost lets them in.
+func (s *Server) onlyMachine(c *gin.Context) {
+	r := c.Request
+	// A proxy that says nothing of whom it asks for is told from a scraper by
+	// its HTTP/1.0, which is what nginx speaks unless told otherwise.
+	itself := fromHere(r) && peer(r).IsLoopback() && !fromProxy(r) && r.ProtoAtLeast(1, 1)
+	if isLocal(r.Context()) || itself {
+		return
+	}
+	s.fail(c, &problem{
+		status: 403, name: "forbidden", title: "Only for this machine",
+		detail: "This is answered only on the machine where Halley runs, at localhost; --metrics-listen serves it elsewhere.",
+	})
 }
 
 type localKey struct{}
@@ -150,3 +196,19 @@ func plainWriter(c *gin.Context) http.ResponseWriter {
 		w = u.Unwrap()
 	}
 }
+
+// A streamWriter is net/http's own writer, and lets gin know when the response
+// has begun or the connection is taken over: gin then leaves it alone.
+type streamWriter struct {
+	http.ResponseWriter
+	gin gin.ResponseWriter
+}
+
+func (w streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w streamWriter) WriteHeader(status int) {
+	w.gin.WriteHeader(status)
+	w.gin.WriteHeaderNow()
+}
+
+func (w streamWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.gin.Hijack() }

@@ -1,8 +1,8 @@
 package httpapi
 
 import (
-	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -82,16 +82,21 @@ func (l *limits) sweep(now time.Time) {
 	}
 }
 
-// address is who is at the other end of the connection.
+// address is the client's, who is at the other end of the connection or of a
+// trusted proxy's. Of an IPv6 address it is the network, within which a client
+// has as many addresses as it likes.
 func address(r *http.Request) string {
 	if isLocal(r.Context()) {
 		return "local"
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
+	addr, ok := parseNode(r.RemoteAddr)
+	switch {
+	case !ok:
 		return r.RemoteAddr
+	case addr.Is4() || addr.IsLoopback():
+		return addr.String()
 	}
-	return host
+	return netip.PrefixFrom(addr, 64).Masked().String()
 }
 
 // paced refuses a call beyond p, counted by key. Who runs the server may go as

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -63,6 +64,7 @@ var mappings = []mapping{
 	{editor.ErrForbidden, 403, "forbidden", "Not allowed", 0},
 	{editor.ErrNotFound, 404, "not-found", "No such page", 0},
 	{editor.ErrNoSuchSeq, 404, "not-found", "The page never was at that seq", 0},
+	{editor.ErrNoSuchFile, 404, "not-found", "No such file", 0},
 	{editor.ErrUnknownAuthor, 404, "not-found", "Nobody is known by that id", 0},
 	{editor.ErrTrashed, 410, "trashed", "The page is in the trash", 0},
 	{editor.ErrEpochChanged, 409, "epoch-changed", "The store was restored from a backup", 0},
@@ -90,6 +92,8 @@ func typedProblem(err error) *problem {
 		invalid *ot.InvalidError
 		syntax  *convert.SyntaxError
 		body    *http.MaxBytesError
+		file    *editor.FileTooLargeError
+		page    *editor.NoSuchPageError
 		other   *storage.ConflictError
 		corrupt *storage.CorruptError
 	)
@@ -122,6 +126,10 @@ func typedProblem(err error) *problem {
 		return &problem{status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second}
 	case errors.As(err, &corrupt):
 		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk"}
+	case errors.As(err, &page):
+		return &problem{status: 404, name: "not-found", title: "No such page"}
+	case errors.As(err, &file):
+		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": file.Limit}}
 	case errors.As(err, &body):
 		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": body.Limit}}
 	}
@@ -157,16 +165,27 @@ func sentence(err error) string {
 
 // fail answers with a problem; the error itself goes to the log where it is ours.
 func (s *Server) fail(c *gin.Context, err error) {
-	if c.Request.Context().Err() != nil {
+	p := toProblem(err)
+	if c.Request.Context().Err() != nil && p.status != http.StatusRequestTimeout {
 		c.Abort() // nobody is there to read an answer
 		return
 	}
-	p := toProblem(err)
 	if p.status >= 500 {
-		s.logger.Error("request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
+		s.logger.Log(c.Request.Context(), p.level(), "request failed", "request", requestID(c), "path", c.Request.URL.Path, "error", err)
 	}
+	s.metrics.Refused(c.FullPath(), p.name)
 	s.writeProblem(c.Writer, requestID(c), p)
 	c.Abort()
+}
+
+// level is how the log is told: of what the store or the end of the server has
+// told it already, in as many requests as there are, only who asks for it.
+func (p *problem) level() slog.Level {
+	switch p.name {
+	case "disk-full", "disk-failing", "draining":
+		return slog.LevelDebug
+	}
+	return slog.LevelError
 }
 
 func (s *Server) writeProblem(w http.ResponseWriter, request string, p *problem) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/account"
+	"halley/editor/metrics"
 	"halley/storage"
 )
 
@@ -30,9 +32,13 @@ type Config struct {
 	// a rebound name is not from here.
 	AnyHost    bool
 	RateLimits bool // off: a load test may go as fast as it can
-	Logger     *slog.Logger
-	Now        func() time.Time
-	App        fs.FS // the built browser app
+	Streams    StreamLimits
+	// TrustedProxies are believed about whom they ask for, and nobody else is.
+	TrustedProxies []netip.Prefix
+	Metrics        *metrics.Metrics // default: those of this server alone
+	Logger         *slog.Logger
+	Now            func() time.Time
+	App            fs.FS // the built browser app
 }
 
 // Server is the HTTP face of a workspace.
@@ -43,10 +49,13 @@ type Server struct {
 	store    storage.Store
 	cookies  *sessions.CookieStore
 	limits   *limits
+	streams  *streams
+	metrics  *metrics.Metrics
 	logger   *slog.Logger
 	name     string // of this process, random
 	app      *app
 	once     *onceEach
+	headers  []fixedHeader
 	convert  chan struct{} // one place for each conversion that may run at once
 	engine   *gin.Engine
 }
@@ -55,6 +64,9 @@ type Server struct {
 func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account.Accounts, store storage.Store) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = metrics.New(cfg.Version)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -66,15 +78,16 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 		}
 	}
 	s := &Server{
-		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger,
-		limits: newLimits(cfg.RateLimits, cfg.Now), once: newOnceEach(store, cfg.Now),
+		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
+		limits: newLimits(cfg.RateLimits, cfg.Now), streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
+		headers: fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	name := make([]byte, 6)
 	rand.Read(name)
 	s.name = base64.RawURLEncoding.EncodeToString(name)
 	var err error
-	if s.cookies, err = newCookies(ctx, store, strings.HasPrefix(cfg.PublicURL, "https:")); err != nil {
+	if s.cookies, err = newCookies(ctx, store); err != nil {
 		return nil, err
 	}
 	if s.app, err = newApp(cfg.App); err != nil {
@@ -84,7 +97,9 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.engine.ServeHTTP(patient(w, s.behindProxies(r)))
+}
 
 func (s *Server) route() error {
 	gin.SetMode(gin.ReleaseMode)
@@ -102,6 +117,7 @@ func (s *Server) route() error {
 
 	e.GET("/healthz", s.healthz)
 	e.GET("/readyz", s.readyz)
+	e.GET("/metrics", s.onlyMachine, gin.WrapH(s.metrics.Handler(s.logger)))
 
 	api := e.Group("/api", s.identify)
 	api.GET("/openapi.json", s.openapi)
@@ -111,6 +127,7 @@ func (s *Server) route() error {
 	s.changeRoutes(api)
 	s.contentRoutes(api)
 	s.eventRoutes(api)
+	s.fileRoutes(e, api)
 
 	e.NoMethod(func(c *gin.Context) {
 		s.fail(c, &problem{status: 405, name: "no-such-method", title: "Not this method", detail: "This address does not take " + c.Request.Method + "."})

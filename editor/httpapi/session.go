@@ -1,42 +1,20 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gorilla/sessions"
 
 	"halley/editor"
 	"halley/editor/account"
-	"halley/storage"
 )
 
 const (
-	cookieName   = "halley"
-	cookieMaxAge = 400 * 24 * time.Hour // the longest a browser keeps one; the session itself ends sooner
-
 	principalKey = "halley.principal"
 	sessionKey   = "halley.session"
 )
-
-func newCookies(ctx context.Context, store storage.Store, secure bool) (*sessions.CookieStore, error) {
-	sign, err := storage.Secret(ctx, store, "secret/cookie-sign")
-	if err != nil {
-		return nil, fmt.Errorf("read the cookies' key: %w", err)
-	}
-	hide, err := storage.Secret(ctx, store, "secret/cookie-hide")
-	if err != nil {
-		return nil, fmt.Errorf("read the cookies' key: %w", err)
-	}
-	cookies := sessions.NewCookieStore(sign, hide)
-	cookies.Options = &sessions.Options{Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure}
-	cookies.MaxAge(int(cookieMaxAge / time.Second))
-	return cookies, nil
-}
 
 // identify finds out who is asking. Whether they may is not its business.
 func (s *Server) identify(c *gin.Context) {
@@ -163,6 +141,7 @@ func (s *Server) setCookie(c *gin.Context, key string) error {
 	session, _ := s.cookies.Get(c.Request, cookieName)
 	options := *s.cookies.Options
 	session.Options = &options
+	options.Secure = s.isHTTPS(c.Request)
 	if key == "" {
 		session.Options.MaxAge = -1
 		delete(session.Values, "key")

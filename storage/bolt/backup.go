@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"go.etcd.io/bbolt"
@@ -56,22 +59,47 @@ func (c *copies) stop(why error) {
 
 // Backup writes a copy of the store, as it is at one moment after the call, to
 // the writer that start returns for its size in bytes. Readers and writers go
-// on meanwhile. The copy is a store's file itself; [Restore] gives it a folder
-// and an epoch. Each Write to the writer should end in bounded time: if the
-// disk fails, the store waits for it before it recovers, and the backup fails.
+// on meanwhile. The copy is a store's file itself, with the blobs behind it;
+// [Restore] gives it a folder and an epoch. Each Write to the writer should end
+// in bounded time: if the disk fails, the store waits for it before it recovers,
+// and the backup fails.
 func (s *Store) Backup(ctx context.Context, start func(size int64) io.Writer) error {
-	tx, stopped, err := s.beginCopy(ctx)
-	if err != nil {
-		return fmt.Errorf("back up the store %s: %w", s.path, err)
-	}
-	defer s.copies.running.Done()
-	defer tx.Rollback()
-	w := &copyWriter{to: start(tx.Size()), ctx: ctx, stopped: stopped}
-	if _, err := tx.WriteTo(w); err != nil {
-		err = cmp.Or(w.err, err) // bbolt's keeps its text alone
+	s.guards.copying.RLock() // before the state is fixed: its blobs then stay
+	defer s.guards.copying.RUnlock()
+	if err := s.backup(ctx, start); err != nil {
 		return fmt.Errorf("back up the store %s: %w", s.path, err)
 	}
 	return nil
+}
+
+func (s *Store) backup(ctx context.Context, start func(size int64) io.Writer) error {
+	tx, stopped, err := s.beginCopy(ctx)
+	if err != nil {
+		return err
+	}
+	to, blobs, err := s.copyRows(ctx, stopped, tx, start)
+	// Rows that are freed while blobs are copied, which may take long, are free
+	// to be used again.
+	err = errors.Join(err, tx.Rollback())
+	s.copies.running.Done()
+	if err != nil || blobs == nil {
+		return err
+	}
+	return s.copyBlobs(&copyWriter{to: to, ctx: ctx, stopped: s.closing}, blobs)
+}
+
+// copyRows copies what tx shows, and returns what goes behind it.
+func (s *Store) copyRows(ctx, stopped context.Context, tx *bbolt.Tx, start func(size int64) io.Writer) (to io.Writer, blobs *blobSection, err error) {
+	guardErr := guard(func() { blobs, err = s.blobSection(tx) })
+	if err = cmp.Or(guardErr, err); err != nil {
+		return nil, nil, err
+	}
+	to = start(tx.Size() + blobs.size())
+	w := &copyWriter{to: to, ctx: ctx, stopped: stopped}
+	if _, err := tx.WriteTo(w); err != nil {
+		return nil, nil, cmp.Or(w.err, err) // bbolt's keeps its text alone
+	}
+	return to, blobs, nil
 }
 
 // beginCopy begins a transaction over a synced state, for a copy to end.
@@ -111,6 +139,9 @@ type copyWriter struct {
 	err          error // what the first failed Write returned
 }
 
+// ended reports whether one of the contexts has ended.
+func (w *copyWriter) ended() bool { return w.ctx.Err() != nil || w.stopped.Err() != nil }
+
 func (w *copyWriter) Write(b []byte) (n int, err error) {
 	if err = cmp.Or(w.ctx.Err(), context.Cause(w.stopped)); err == nil {
 		n, err = w.to.Write(b)
@@ -119,26 +150,54 @@ func (w *copyWriter) Write(b []byte) (n int, err error) {
 	return n, err
 }
 
-// restoring is the folder, in the one that a backup is restored into, where the
-// store stands until it is known to be whole.
-const restoring = "restoring"
+// IsBackup reports whether the file at path is a backup of some store, or the
+// file of one that nobody has open.
+func IsBackup(path string) bool {
+	is := false
+	err := guard(func() {
+		db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: defaultLockWait})
+		if err != nil {
+			return
+		}
+		defer db.Close()
+		err = db.View(func(tx *bbolt.Tx) error {
+			_, _, err := readMeta(tx, path)
+			return err
+		})
+		var newer *NewerError
+		is = err == nil || errors.As(err, &newer)
+	})
+	return is && err == nil
+}
+
+// restoring begins the name of the folder, in the one that a backup is restored
+// into, where the store stands until it is known to be whole.
+const restoring = "restoring-"
 
 // Restore makes a store of a backup in dir, which must be empty or missing, with
-// an epoch of its own. check is asked whether the store holds; if not, or if
-// anything else fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
-func Restore(dir string, backup io.Reader, check func(*Store) error) error {
+// an epoch of its own, opened as cfg says. What an earlier one that was broken off has left there
+// goes. check is asked whether the store holds; if not, or if anything else
+// fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
+func Restore(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
-	if there, err := os.ReadDir(dir); err != nil {
-		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
-	} else if len(there) > 0 {
-		return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+	if err := sweepRestoring(dir); err != nil {
+		return err
 	}
-	aside := filepath.Join(dir, restoring)
-	err := restoreAside(aside, backup, check)
-	if err == nil {
-		err = os.Rename(filepath.Join(aside, FileName), filepath.Join(dir, FileName))
+	aside, err := os.MkdirTemp(dir, restoring)
+	if err != nil {
+		return sayWhy(filepath.Join(dir, FileName), err)
+	}
+	err = restoreAside(aside, cfg, backup, check)
+	// The store's file comes last: without it there is no store yet.
+	for _, name := range []string{BlobFolder, FileName} {
+		if err == nil {
+			err = moveIn(filepath.Join(aside, name), filepath.Join(dir, name))
+		}
+		if name == BlobFolder && errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
 	}
 	if removed := os.RemoveAll(aside); err != nil || removed != nil {
 		return errors.Join(err, removed)
@@ -146,23 +205,66 @@ func Restore(dir string, backup io.Reader, check func(*Store) error) error {
 	return syncFolder(dir)
 }
 
-func restoreAside(dir string, backup io.Reader, check func(*Store) error) error {
+// sweepRestoring removes what a restore that was broken off has left in dir;
+// ErrNotEmpty where there is anything else.
+func sweepRestoring(dir string) error {
+	there, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
+	}
+	isAside := func(e fs.DirEntry) bool { return e.IsDir() && strings.HasPrefix(e.Name(), restoring) }
+	brokenOff := slices.ContainsFunc(there, isAside)
+	for _, e := range there {
+		if !isAside(e) && !(brokenOff && e.Name() == BlobFolder) {
+			return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+		}
+	}
+	for _, e := range there { // in order of name: the blobs before that by which they are known
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("the data folder %s cannot be written: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// moveIn renames a file to a name that nobody has taken meanwhile.
+func moveIn(from, to string) error {
+	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", filepath.Dir(to), ErrNotEmpty)
+	}
+	return os.Rename(from, to)
+}
+
+func restoreAside(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
+	rows, blobs, err := splitBackup(backup)
+	if err != nil {
+		return err
+	}
 	path := filepath.Join(dir, FileName)
-	size, err := copyFile(path, backup)
+	size, err := copyFile(path, io.LimitReader(backup, rows))
 	if err != nil {
 		return err
 	}
 	if err := renewEpoch(path, size); err != nil {
 		return err
 	}
-	s, err := Open(dir, Config{})
+	if err := restoreBlobs(dir, io.LimitReader(backup, blobs)); err != nil {
+		return err
+	}
+	s, err := Open(dir, cfg)
 	if err != nil {
 		return err
 	}
-	return errors.Join(check(s), s.Close())
+	if blobs == 0 {
+		err = s.wantNoBlobs()
+	}
+	if err == nil {
+		err = check(s)
+	}
+	return errors.Join(err, s.Close())
 }
 
 func copyFile(path string, from io.Reader) (size int64, err error) {

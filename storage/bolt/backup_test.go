@@ -60,7 +60,7 @@ func TestBackupUnderLoad(t *testing.T) {
 			before[i] = acked[i].Load()
 		}
 		dir := filepath.Join(t.TempDir(), "restored")
-		if err := Restore(dir, bytes.NewReader(backUp(t, s)), whole); err != nil {
+		if err := Restore(dir, Config{}, bytes.NewReader(backUp(t, s)), whole); err != nil {
 			t.Fatal(err)
 		}
 		copied := openStore(t, dir, Config{})
@@ -95,7 +95,7 @@ func TestRestoreRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "notes.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Restore(full, bytes.NewReader(good), whole); !errors.Is(err, ErrNotEmpty) {
+	if err := Restore(full, Config{}, bytes.NewReader(good), whole); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("Restore into a full folder = %v", err)
 	}
 	noise := make([]byte, 1<<16)
@@ -114,7 +114,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"one that fails check": {good, func(*Store) error { return bad }, bad},
 	} {
 		dir := filepath.Join(t.TempDir(), "data")
-		if err := Restore(dir, bytes.NewReader(c.backup), c.check); !errors.Is(err, c.want) {
+		if err := Restore(dir, Config{}, bytes.NewReader(c.backup), c.check); !errors.Is(err, c.want) {
 			t.Errorf("Restore of %s = %v, want %v", name, err, c.want)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
@@ -122,11 +122,31 @@ func TestRestoreRefuses(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if err := Restore(dir, bytes.NewReader(good), whole); err != nil {
+	if err := Restore(dir, Config{}, bytes.NewReader(good), whole); err != nil {
 		t.Fatal(err)
 	}
 	restored := openStore(t, dir, Config{})
 	wantHead(t, restored, "page", 50)
+}
+
+// TestRestoreAfterACrash: what a restore leaves that is killed in the middle
+// is no reason to refuse the next one.
+func TestRestoreAfterACrash(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Config{})
+	mustAppend(t, s, "page", 0, changeOf("client", 1))
+	good, dir := backUp(t, s), t.TempDir()
+	left := filepath.Join(dir, restoring+"123")
+	if err := errors.Join(os.Mkdir(left, 0o700), os.Mkdir(filepath.Join(dir, BlobFolder), 0o700), os.WriteFile(filepath.Join(left, FileName), good[:len(good)/2], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Restore(dir, Config{}, bytes.NewReader(good), whole); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := os.ReadDir(dir); err != nil || len(there) != 1 || there[0].Name() != FileName {
+		t.Errorf("Restore() leaves %v, %v", there, err)
+	}
+	wantHead(t, openStore(t, dir, Config{}), "page", 1)
 }
 
 // TestBackupEndsWithTheFile: a failing disk, or Close, does not wait for a copy.
@@ -144,10 +164,12 @@ func TestBackupEndsWithTheFile(t *testing.T) {
 		})
 	}()
 	<-begun
+	s.copies.mu.Lock()
+	stopped := s.copies.ctx
+	s.copies.mu.Unlock()
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
-	for s.Healthy() == nil { // until Close waits for the copy only
-	}
+	<-stopped.Done() // now Close waits for the copy only
 	close(proceed)
 	if err := <-closed; err != nil {
 		t.Errorf("Close() = %v", err)

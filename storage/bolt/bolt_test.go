@@ -3,6 +3,7 @@ package bolt
 import (
 	"os"
 	"testing"
+	"time"
 
 	"halley/storage"
 	"halley/storage/storagetest"
@@ -20,6 +21,18 @@ func TestMain(m *testing.M) {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t testing.TB, dir string) storage.Store { return openStore(t, dir, Config{}) })
+}
+
+// TestStoreThatFolds: the same, where changes become blocks all the time.
+func TestStoreThatFolds(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t testing.TB, dir string) storage.Store { return openStore(t, dir, eager(Config{})) })
+}
+
+// eager makes a store fold whatever it can, at once, into small blocks.
+func eager(cfg Config) Config {
+	cfg.blockChanges, cfg.keepRows, cfg.FoldAfter = 20, 5, 10*time.Millisecond
+	return cfg
 }
 
 // openStore opens the store in dir and closes it when the test ends.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"math"
+
+	"go.etcd.io/bbolt"
 
 	"halley/storage"
 )
@@ -24,12 +26,11 @@ func (s *Store) PutCheckpoint(ctx context.Context, page storage.PageID, c storag
 	if err := errors.Join(page.Validate(), c.Validate()); err != nil {
 		return fmt.Errorf("checkpoint of %s at seq %d: %w", page, c.Seq, err)
 	}
-	select {
-	case s.background <- struct{}{}:
-		defer func() { <-s.background }()
-	case <-ctx.Done():
-		return ctx.Err()
+	release, err := s.holdBackground(ctx)
+	if err != nil {
+		return err
 	}
+	defer release()
 	if err := s.putParts(ctx, page, c); err != nil {
 		return fmt.Errorf("checkpoint of %s at seq %d: %w", page, c.Seq, err)
 	}
@@ -39,8 +40,18 @@ func (s *Store) PutCheckpoint(ctx context.Context, page storage.PageID, c storag
 	return nil
 }
 
+// holdBackground waits until nobody else writes what goes behind edits.
+func (s *Store) holdBackground(ctx context.Context) (release func(), err error) {
+	select {
+	case s.background <- struct{}{}:
+		return func() { <-s.background }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 func (s *Store) putParts(ctx context.Context, page storage.PageID, c storage.Checkpoint) error {
-	row := sealRow{size: len(c.Data), sum: crc32.Checksum(c.Data, castagnoli)}
+	row := sealRow{size: len(c.Data), sum: sumOf(c.Data)}
 	for rest := c.Data; len(rest) > 0; row.parts++ {
 		part := rest[:min(len(rest), partBytes)]
 		rest = rest[len(part):]
@@ -108,42 +119,34 @@ func (t *tables) thin(page storage.PageID, seq uint64) {
 	}
 }
 
-// sweepCheckpoints removes page's parts that have no seal. The caller is the
-// only one who writes any.
+// sweepCheckpoints removes page's parts that have no seal.
 func (s *Store) sweepCheckpoints(ctx context.Context, page storage.PageID) error {
-	for {
-		idle, err := s.someIdleParts(ctx, page)
-		if err != nil || len(idle) == 0 {
-			return err
-		}
-		err = s.queue.do(ctx, &write{behind: true, apply: func(t *tables) error {
-			for _, key := range idle {
-				t.remove(t.checkpoints, key)
+	checkpoints := func(t *tables) *bbolt.Bucket { return t.checkpoints }
+	return s.sweepRows(ctx, checkpoints, func(t *tables) [][]byte {
+		return idleParts(t.checkpoints, page, 0, func(seq uint64) int {
+			row, there, err := t.sealOf(page, seq)
+			if there && err != nil {
+				return math.MaxInt // to be told by who reads it
 			}
-			return nil
-		}})
-		if err != nil {
-			return err
-		}
-	}
+			return row.parts
+		})
+	})
 }
 
-// someIdleParts returns the keys of parts without a seal, some of them.
-func (s *Store) someIdleParts(ctx context.Context, page storage.PageID) (idle [][]byte, err error) {
-	err = s.view(ctx, func(t *tables) error {
-		prefix, c := pageKey(page, kindPart), t.checkpoints.Cursor()
-		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix) && len(idle) < sweepParts; {
-			seq := partSeq(k)
-			if _, there, _ := t.sealOf(page, seq); there {
-				k, _ = c.Seek(partsOf(page, seq+1))
-				continue
-			}
-			idle = append(idle, bytes.Clone(k))
-			k, _ = c.Next()
+// idleParts returns the keys of page's parts, from a seq on, that are not among
+// the first as many as sealed says that their seal makes valid; some of them.
+func idleParts(b *bbolt.Bucket, page storage.PageID, from uint64, sealed func(seq uint64) int) (idle [][]byte) {
+	prefix, c := pageKey(page, kindPart), b.Cursor()
+	for k, _ := c.Seek(partsOf(page, from)); bytes.HasPrefix(k, prefix) && len(idle) < sweepParts; {
+		seq := partSeq(k)
+		if valid := sealed(seq); valid > partNumber(k) {
+			k, _ = c.Seek(partKey(page, seq, valid))
+			continue
 		}
-		return nil
-	})
-	return idle, err
+		idle = append(idle, bytes.Clone(k))
+		k, _ = c.Next()
+	}
+	return idle
 }
 
 // Checkpoint returns page's newest checkpoint at or before a seq.
@@ -181,7 +184,7 @@ func (t *tables) checkpoint(page storage.PageID, atOrBelow uint64) (storage.Chec
 	for part := range row.parts {
 		data = append(data, t.checkpoints.Get(partKey(page, seq, part))...)
 	}
-	if len(data) != row.size || crc32.Checksum(data, castagnoli) != row.sum {
+	if len(data) != row.size || sumOf(data) != row.sum {
 		return storage.Checkpoint{}, &storage.CorruptError{Page: page, Seq: seq, Reason: "its checkpoint's checksum does not hold"}
 	}
 	return storage.Checkpoint{Seq: seq, Data: data}, nil

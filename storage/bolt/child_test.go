@@ -19,10 +19,11 @@ const (
 	childEnv = "HALLEY_STORAGE_CHILD"
 	dirEnv   = "HALLEY_STORAGE_DIR"
 	roundEnv = "HALLEY_STORAGE_ROUND"
+	mostEnv  = "HALLEY_STORAGE_MOST" // lines that a child says before it ends by itself
 )
 
 var children = map[string]func(){
-	"writers":    writersChild,
+	"load":       loadChild,
 	"one-by-one": oneByOneChild,
 }
 

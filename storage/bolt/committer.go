@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -50,14 +51,19 @@ func (s *Store) serve(batch []*write) {
 		answerAll(batch, fmt.Errorf("%w: %w", storage.ErrDiskFull, s.recovery.cause))
 		return
 	}
-	results := make([]error, len(batch))
+	results, written := make([]error, len(batch)), 0
+	began := time.Now()
 	tx, err := s.transact(func(t *tables) (changed bool) {
 		for i, w := range batch {
-			results[i] = w.apply(t)
-			changed = changed || results[i] == nil
+			if results[i] = w.apply(t); results[i] == nil {
+				written++
+			}
 		}
-		return changed
+		return written > 0
 	})
+	if written > 0 || err != nil {
+		s.cfg.Observe(Commit{Writes: written, Took: time.Since(began), Err: err})
+	}
 	if err == nil {
 		for i, w := range batch {
 			w.answer <- results[i]
@@ -114,6 +120,7 @@ func (s *Store) applyAndCommit(tx *bbolt.Tx, fn func(*tables) (changed bool)) er
 	if err := s.cfg.commit(tx); err != nil {
 		return err
 	}
+	s.watchers.tell(number, t.changed)
 	s.gate.set(number)
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"halley/storage"
 )
 
 // Config says how a store is opened. The zero value is fit for use.
@@ -19,13 +21,36 @@ type Config struct {
 	// tries again; each further wait is twice as long, up to RetryLast. Zero
 	// means 250 ms and 5 s.
 	RetryFirst, RetryLast time.Duration
+	// Codec makes the payloads of folded changes small. Nil: they are compressed
+	// as they are. A store that was written with one has to be opened with it.
+	Codec storage.BlockCodec
+	// FoldAfter is how long after its newest change a page counts as left alone,
+	// and is folded to its end. Zero means 10 minutes.
+	FoldAfter time.Duration
+	// Compact has Open compact a file of some size of which more than half is
+	// free, before it opens it. See [Compact].
+	Compact bool
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
+	// Observe is told by the committer of each transaction that wrote
+	// something, or failed to. It must not block. Nil: nobody is told.
+	Observe func(Commit)
 
-	now    func() time.Time      // the clock; time.Now where nil
-	commit func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
-	health func(error)           // told by the committer of each change of health
-	open   func() error          // asked before the file is opened again; may refuse
+	now         func() time.Time      // the clock; time.Now where nil
+	commit      func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
+	health      func(error)           // told by the committer of each change of health
+	compactFrom int64                 // which files are of some size; compactFrom where 0
+	open        func() error          // asked before the file is opened again; may refuse
+
+	blockChanges int // in a block; 1,024 where 0
+	keepRows     int // the newest changes of a page in use, which stay rows; 1,000 where 0
+}
+
+// A Commit is one transaction of the committer.
+type Commit struct {
+	Writes int           // callers' writes that it carried
+	Took   time.Duration // applying and syncing them
+	Err    error         // nil: they are durable
 }
 
 const (
@@ -48,8 +73,20 @@ func (c Config) withDefaults() Config {
 	if c.RetryLast <= 0 {
 		c.RetryLast = max(defaultRetryLast, c.RetryFirst)
 	}
+	if c.FoldAfter <= 0 {
+		c.FoldAfter = defaultFoldAfter
+	}
+	if c.blockChanges == 0 {
+		c.blockChanges = defaultBlockChanges
+	}
+	if c.keepRows == 0 {
+		c.keepRows = defaultKeepRows
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(Commit) {}
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -59,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.health == nil {
 		c.health = func(error) {}
+	}
+	if c.compactFrom == 0 {
+		c.compactFrom = compactFrom
 	}
 	if c.open == nil {
 		c.open = func() error { return nil }

@@ -28,14 +28,7 @@ func bigChange(n uint64) storage.Change {
 // TestFullFileSystem fills a real file system and makes room again.
 func TestFullFileSystem(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system takes root")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=9m"); err != nil {
-		t.Skipf("a small file system cannot be mounted here: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(dir, 0) })
+	dir := smallFileSystem(t)
 	d := newDisk()
 	s := openStore(t, filepath.Join(dir, "data"), d.config())
 	head := uint64(0)
@@ -65,6 +58,36 @@ func TestFullFileSystem(t *testing.T) {
 	again := openStore(t, filepath.Join(dir, "data"), Config{})
 	wantHead(t, again, "page", head)
 	again.Close()
+}
+
+// smallFileSystem is a folder with room for 9 MB.
+func smallFileSystem(t *testing.T) (dir string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("mounting a small file system takes root")
+	}
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=9m"); err != nil {
+		t.Skipf("a small file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, 0) })
+	return dir
+}
+
+// TestCompactWithoutRoom: a compaction that has no room does not begin.
+func TestCompactWithoutRoom(t *testing.T) {
+	t.Parallel()
+	dir := smallFileSystem(t)
+	s := openStore(t, dir, Config{})
+	for head := range uint64(25) {
+		mustAppend(t, s, "page", head, bigChange(head+1))
+	}
+	s.Close()
+	_, err := Compact(t.Context(), dir, func(int64, int64) { t.Error("it begins") })
+	if !errors.Is(err, ErrNoRoom) || !strings.Contains(err.Error(), "MiB are left") {
+		t.Errorf("Compact() = %v, want ErrNoRoom", err)
+	}
+	wantHead(t, openStore(t, dir, Config{}), "page", 25)
 }
 
 // fill appends until the disk is full.
@@ -150,14 +173,7 @@ func wantChildsHead(t *testing.T, dir string, lines []string) uint64 {
 // one is there, and the process goes on.
 func TestSyncFails(t *testing.T) {
 	t.Parallel()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("strace, which makes a sync fail, is not installed")
-	}
-	probe := exec.CommandContext(t.Context(), strace, "-f", "-o", os.DevNull, "-e", "trace=fdatasync", "true")
-	if err := probe.Run(); err != nil {
-		t.Skipf("strace is refused here: %v", err)
-	}
+	strace := straceFor(t)
 	outcomes := map[string]int{}
 	for sync := 20; sync < 26; sync++ {
 		dir := t.TempDir()

@@ -1,4 +1,5 @@
-// Package bolt keeps a store in one bbolt file, halley.db, in a folder.
+// Package bolt keeps a store in a folder: one bbolt file, halley.db, and the
+// files of blobs beside it.
 //
 // One goroutine, the committer, owns every write. It drains its queue, runs
 // one transaction, syncs, and answers everybody: a lone edit never waits for
@@ -31,14 +32,31 @@
 //	             page 0x02 seq         its parts, size and checksum: without
 //	                                   this row the parts are none
 //
-//	blocks  and  blobs                 cold changes, folded; and what is known of blobs
+//	blobs        0x01 hash             its size; without this row there is no blob
+//	             0x02 hash page        how many changes there name it, and until
+//	                                   when it is kept for its upload
+//	             0x03 milliseconds     nothing: uploads in order of their end
+//	                  hash page
+//
+//	blocks       page 0x01 last part   1,780 bytes of a block, and nothing else
+//	             page 0x02 last        how many changes it has up to its last; its
+//	                                   parts, size and checksum; the links before
+//	                                   its first and of its last
+//
+// The bytes of a blob are a file of their own, blobs/ab/abcd…, named after its
+// hash; blobs/incoming holds what is still being written (see blobs.go).
 //
 // A page's rows lie together in this order so that its newest changes, its head
 // and its clients share a leaf, most often, and an edit dirties one leaf of the
 // file instead of four. What is cold (blocks, checkpoints) belongs elsewhere.
 //
+// A change is a row, or in a block, or for a moment both: see fold.go, and
+// block.go for what a block is made of. Its blocks have a page's changes from 1
+// on, without a gap.
+//
 // The chain: link 0 is a hash of the page's id, and link s is the first 16
 // bytes of SHA-256(link s-1, seq, canonical encoding of change s). Damage by
 // chance and forks both break it. The digest is not part of a change's
-// encoding, so that changes can be folded small and the chain still holds.
+// encoding, so that changes can be folded small and the chain still holds:
+// whoever reads a block computes all its links anew.
 package bolt

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"halley/storage"
+	"halley/storage/storagetest"
 )
 
 // A disk is what ends a store's transactions in a test: it may refuse them
@@ -460,5 +462,39 @@ func TestExpiresAtOnce(t *testing.T) {
 	wantIs(t, "Get() at its end", err, storage.ErrNotFound)
 	if v, err := s.Put(t.Context(), storage.Record{Key: "key"}); v != 1 || err != nil {
 		t.Errorf("Put() at its end = %d, %v, want 1", v, err)
+	}
+}
+
+// TestHistoriesOnAFailingDisk: whatever the disk refuses, before or after a
+// transaction is in the file, what callers see stays linearizable.
+func TestHistoriesOnAFailingDisk(t *testing.T) {
+	t.Parallel()
+	seeds := uint64(3)
+	if soaking() {
+		seeds = 300
+	}
+	for seed := range seeds {
+		d := newDisk()
+		rng := rand.New(rand.NewPCG(seed, 0)) // the committer's alone
+		s := openStore(t, t.TempDir(), d.config())
+		fail := func() error {
+			if rng.IntN(6) == 0 {
+				return syscall.EIO
+			}
+			return nil
+		}
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			for range d.health { // nobody else does
+			}
+		}()
+		d.set(func() { d.before, d.after = ignoringTx(fail), fail })
+		if err := storagetest.CheckHistories(t.Context(), s, seed); err != nil {
+			t.Error(err)
+		}
+		s.Close()
+		close(d.health)
+		<-drained
 	}
 }

@@ -34,6 +34,7 @@ var (
 	keyFormat  = []byte("format")
 	keyEpoch   = []byte("epoch")
 	keyCreated = []byte("created")
+	keyCopied  = []byte("copied") // random, new with each compaction; before the first there is none
 )
 
 var (
@@ -93,6 +94,45 @@ func syncFolder(dir string) error {
 	return nil
 }
 
+// makeFile makes the store at path where there is none. It makes it aside, so
+// that a power cut leaves none or a whole one.
+func makeFile(path string, cfg Config) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // what else is wrong, opening it will tell
+	}
+	aside := path + ".new"
+	db, err := openFile(aside, cfg.LockWait)
+	if errors.Is(err, ErrNotStore) { // a power cut left it
+		if err = os.Remove(aside); err == nil {
+			db, err = openFile(aside, cfg.LockWait)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, _, err = examine(db, aside, cfg)
+	if err := errors.Join(err, confirm(db), db.Close()); err != nil {
+		return err
+	}
+	return moveInto(aside, path)
+}
+
+// moveInto gives the file at aside the name path, unless another process has
+// made that meanwhile.
+func moveInto(aside, path string) error {
+	err := os.Link(aside, path)
+	switch {
+	case err == nil || errors.Is(err, fs.ErrExist):
+		err = os.Remove(aside)
+	default: // a file system without links
+		err = os.Rename(aside, path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make the store %s: %w", path, err)
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
 // openFile opens the bbolt file at path, made if it is missing.
 func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
 	var db *bbolt.DB
@@ -103,11 +143,18 @@ func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
 			break
 		}
 	}
+	if errors.Is(err, errReplaced) {
+		return openFile(path, lockWait)
+	}
 	if err != nil {
 		return nil, sayWhy(path, err)
 	}
 	return db, nil
 }
+
+// errReplaced: while the file's lock was waited for, another file has taken its
+// place.
+var errReplaced = errors.New("the file was replaced")
 
 // mapSizes are the address spaces to try, largest first. A large one spares
 // readers every remapping, which would wait for all of them; it costs no
@@ -141,7 +188,42 @@ func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err e
 		guardErr = errors.Join(guardErr, unlock(file), file.Close())
 		return nil, fmt.Errorf("%w: %w", bbolterrors.ErrInvalid, guardErr)
 	}
+	if err == nil && !isAt(file, path) {
+		return nil, errors.Join(errReplaced, db.Close())
+	}
 	return db, err
+}
+
+// isAt reports whether an open file is the one at path.
+func isAt(file *os.File, path string) bool {
+	mine, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(mine, there)
+}
+
+// confirm makes sure that the newest transaction in db's file is on the disk.
+// It may only have been in memory until now: its process was killed before it
+// synced, or the sync failed, after which another writes nothing. Its pages
+// are there (they are synced before the meta page is written), so it is the meta
+// pages that are written once more. Without this the next transaction could
+// overwrite pages of the one before, which a power cut would bring back.
+func confirm(db *bbolt.DB) error {
+	f, err := os.OpenFile(db.Path(), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	metas := make([]byte, 2*db.Info().PageSize)
+	_, err = f.ReadAt(metas, 0)
+	if err == nil {
+		_, err = f.WriteAt(metas, 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // guard runs fn and turns its panic into an error: bbolt panics, or faults in

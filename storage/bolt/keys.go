@@ -62,7 +62,8 @@ func markKey(page storage.PageID, client string, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(markPrefix(page, client), n)
 }
 
-// The kinds of rows that a checkpoint has, in a bucket of its own.
+// The kinds of rows that a checkpoint or a block has, in a bucket of its own.
+// The seq of a block is that of its last change.
 const (
 	kindPart = 1 + iota
 	kindSeal
@@ -79,6 +80,11 @@ func partsOf(page storage.PageID, seq uint64) []byte {
 // partSeq is the seq in a part's key.
 func partSeq(k []byte) uint64 {
 	return tailNumber(k[:len(k)-4])
+}
+
+// partNumber is the part in a part's key.
+func partNumber(k []byte) int {
+	return int(binary.BigEndian.Uint32(k[len(k)-4:]))
 }
 
 func sealKey(page storage.PageID, seq uint64) []byte {

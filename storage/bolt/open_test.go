@@ -26,6 +26,21 @@ func TestOpenMakesTheFolder(t *testing.T) {
 	}
 }
 
+// TestOpenAfterAnUnfinishedMake: a power cut while the store was made leaves no
+// file that the next start stumbles over.
+func TestOpenAfterAnUnfinishedMake(t *testing.T) {
+	for name, left := range map[string][]byte{"zeros": make([]byte, 4*4096), "a part": []byte("halley"), "nothing yet": nil} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, FileName+".new"), left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, openStore(t, dir, Config{}), "page", 0, changeOf("client", 1))
+		if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+			t.Errorf("%s: the folder holds %v (%v), want the store's file alone", name, files, err)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	stored := func(dir string) string { return filepath.Join(dir, FileName) }
 	isNoStore := func(err error) bool { return errors.Is(err, ErrNotStore) }

@@ -15,7 +15,7 @@ type write struct {
 	// transaction, if the first one failed.
 	apply func(*tables) error
 	// touches says what reads must not be told while the write is in doubt.
-	touches touched
+	touches []touched
 	size    int // bytes to be written, about
 	// behind: nobody waits for it at a page. It goes after all that is queued
 	// otherwise, and one such write at most is in a batch.
@@ -25,10 +25,11 @@ type write struct {
 	answer chan error // has room for the one answer
 }
 
-// touched names a page, or a record's key, or (empty) nothing.
+// touched names a page, or a record's key, or a blob.
 type touched struct {
 	page storage.PageID
 	key  string
+	blob storage.Hash
 }
 
 // The states of a write: it leaves queued once, for one of the others.
@@ -87,6 +88,12 @@ func (q *queue) add(w *write) bool {
 	}
 	q.nudge()
 	return true
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.writes) + len(q.behind)
 }
 
 func (q *queue) nudge() {

@@ -53,9 +53,14 @@ func (s *Store) Put(ctx context.Context, r storage.Record) (version uint64, err 
 		if row.expires != 0 {
 			t.put(t.expiry, expiryKey(row.expires, r.Key), nil)
 		}
+		c := storage.RecordChange{Record: r}
+		if c.Version, c.Expires = row.version, fromMillis(row.expires); s.expired(row) {
+			c = gone(r.Key)
+		}
+		t.changed = append(t.changed, c)
 		return nil
 	}
-	err = s.queue.do(ctx, &write{apply: apply, touches: touched{key: r.Key}, size: len(key) + len(r.Value)})
+	err = s.queue.do(ctx, &write{apply: apply, touches: []touched{{key: r.Key}}, size: len(key) + len(r.Value)})
 	if err != nil {
 		return 0, fmt.Errorf("put %q: %w", r.Key, err)
 	}
@@ -89,9 +94,10 @@ func (s *Store) Delete(ctx context.Context, key string, version uint64) error {
 		}
 		t.forgetExpiry(row, key)
 		t.remove(t.records, []byte(key))
+		t.changed = append(t.changed, gone(key))
 		return nil
 	}
-	err := s.queue.do(ctx, &write{apply: apply, touches: touched{key: key}, size: len(key)})
+	err := s.queue.do(ctx, &write{apply: apply, touches: []touched{{key: key}}, size: len(key)})
 	if err != nil {
 		return fmt.Errorf("delete %q: %w", key, err)
 	}
@@ -101,23 +107,30 @@ func (s *Store) Delete(ctx context.Context, key string, version uint64) error {
 // List calls fn for each live record under prefix after a key, in key order.
 func (s *Store) List(ctx context.Context, prefix, after string, fn func(storage.Record) error) error {
 	for at := after; ; {
-		records, last, err := s.someRecords(ctx, prefix, at)
-		for _, r := range records {
+		part, err := s.someRecords(ctx, prefix, at)
+		for _, r := range part.records {
 			if err := fn(r); err != nil {
 				return err
 			}
 		}
-		if err != nil || last == "" {
+		if err != nil || part.last == "" {
 			return err
 		}
-		at = last
+		at = part.last
 	}
 }
 
-// someRecords returns the next live records, and the last key that it looked
-// at; "" where nothing can come after it.
-func (s *Store) someRecords(ctx context.Context, prefix, after string) (records []storage.Record, last string, err error) {
+// A listPart is some of the records under a prefix.
+type listPart struct {
+	records []storage.Record // live ones
+	last    string           // the last key that was looked at; "" where nothing can come after it
+	tx      int              // the transaction that they were read in
+}
+
+// someRecords returns the next records after a key.
+func (s *Store) someRecords(ctx context.Context, prefix, after string) (part listPart, err error) {
 	err = s.view(ctx, func(t *tables) error {
+		part = listPart{tx: t.tx}
 		c := t.records.Cursor()
 		k, _ := c.Seek([]byte(prefix))
 		if after >= prefix {
@@ -127,18 +140,18 @@ func (s *Store) someRecords(ctx context.Context, prefix, after string) (records 
 			if seen == chunkRows || size > chunkBytes {
 				return nil
 			}
-			last = string(k)
-			row, live, err := t.record(last, s.expired)
+			part.last = string(k)
+			row, live, err := t.record(part.last, s.expired)
 			if err != nil {
 				return err
 			}
 			if live {
-				records = append(records, recordOf(last, row))
+				part.records = append(part.records, recordOf(part.last, row))
 			}
 			seen, size = seen+1, size+len(row.value)
 		}
-		last = ""
+		part.last = ""
 		return nil
 	})
-	return records, last, err
+	return part, err
 }

@@ -17,7 +17,8 @@ import (
 // whether the refused one is in it: numbers go up by one, and nobody else
 // writes. One that is in it has its pages on the disk, for they are synced
 // before the meta page is written; only that meta page is in doubt. The probe
-// settles it, since a whole further transaction that is synced stands on it.
+// settles it: it writes that page once more and syncs, and only then a whole
+// further transaction, which stands on it.
 
 // A fate is what became of a transaction whose commit failed.
 type fate int
@@ -37,7 +38,9 @@ type doubt struct {
 func newDoubt(tx int, batch []*write) *doubt {
 	d := &doubt{tx: tx, touched: make(map[touched]bool, len(batch))}
 	for _, w := range batch {
-		d.touched[w.touches] = true
+		for _, what := range w.touches {
+			d.touched[what] = true
+		}
 	}
 	return d
 }
@@ -55,7 +58,8 @@ type recovery struct {
 	timer       *time.Timer // fires when it is time to try again
 	wait        time.Duration
 	first, last time.Duration
-	cause       error // of the failure
+	cause       error     // of the failure
+	told        time.Time // when the log was told of one
 }
 
 func newRecovery(cfg Config) recovery {
@@ -68,7 +72,7 @@ func newRecovery(cfg Config) recovery {
 // failed of cause. Unless it returns with the store healthy, the store takes
 // no writes until retry succeeds.
 func (s *Store) settle(cause error, tx int, batch []*write) fate {
-	s.cfg.Logger.Error("a write to the store failed", "path", s.path, "error", cause)
+	s.tellFailure(cause)
 	s.setDoubt(newDoubt(tx, batch))
 	if err := s.reopen(); err != nil {
 		s.fail(storage.ErrUnknown, fmt.Errorf("%w; then %w", cause, err))
@@ -90,6 +94,19 @@ func (s *Store) settle(cause error, tx int, batch []*write) fate {
 	return absent
 }
 
+// tellEvery is how often the log is told that writes fail: who has no room gets
+// many, and one line says as much as all.
+const tellEvery = time.Minute
+
+func (s *Store) tellFailure(cause error) {
+	now := s.cfg.now()
+	if now.Sub(s.recovery.told) < tellEvery {
+		return
+	}
+	s.recovery.told = now
+	s.cfg.Logger.Error("a write to the store failed; edits are refused until one succeeds", "path", s.path, "error", cause)
+}
+
 // retry tries to take writes again.
 func (s *Store) retry() {
 	if s.db == nil {
@@ -106,6 +123,7 @@ func (s *Store) retry() {
 	s.recovery.wait = s.recovery.first
 	s.health.Store(nil)
 	s.cfg.health(nil)
+	s.recovery.told = time.Time{}
 	s.cfg.Logger.Info("the store takes writes again", "path", s.path)
 }
 
@@ -121,8 +139,12 @@ func (s *Store) fail(kind, cause error) {
 
 func (s *Store) setDoubt(d *doubt) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := s.doubt
 	s.doubt = d
+	s.mu.Unlock()
+	if d == nil {
+		s.watchers.recovered(before)
+	}
 }
 
 // reopen closes the file, opens it again, and drops a doubt that turns out to
@@ -144,6 +166,7 @@ func (s *Store) reopen() error {
 		return err
 	}
 	if s.doubt != nil && newest < s.doubt.tx {
+		s.watchers.recovered(s.doubt)
 		s.doubt = nil
 	}
 	return nil
@@ -160,8 +183,8 @@ func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
 	if db, err = openFile(s.path, s.cfg.LockWait); err != nil {
 		return nil, 0, err
 	}
-	epoch, newest, err := examine(db, s.path, s.cfg)
-	if err == nil && epoch != s.epoch {
+	id, newest, err := examine(db, s.path, s.cfg)
+	if err == nil && id != s.id {
 		err = fmt.Errorf("%s: another store has taken its place", s.path)
 	}
 	if err != nil {
@@ -173,13 +196,17 @@ func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
 
 var keyProbe = []byte("probe")
 
-// probeBytes is what a probe asks for. It is free again afterwards, inside the
-// file, so that the next edits find room even if the disk has no more.
-const probeBytes = 64 << 10
+// probeBytes is what a probe asks for: more than an edit dirties, most often, so
+// that a store that takes the one takes the other. It is free again afterwards,
+// inside the file, so that the next edits find room even if the disk has no more.
+const probeBytes = 512 << 10
 
 // probe tries whether the disk takes a transaction. If not, the file has been
 // opened again.
 func (s *Store) probe() error {
+	if err := confirm(s.db); err != nil {
+		return err
+	}
 	_, err := s.transact(func(t *tables) bool {
 		t.put(t.meta, keyProbe, make([]byte, probeBytes))
 		return true

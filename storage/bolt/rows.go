@@ -20,6 +20,8 @@ var (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func sumOf(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 // seal appends the checksum of key and value to value.
 func seal(key, value []byte) []byte {
 	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
@@ -55,7 +57,11 @@ type changeRow struct {
 // encodeChange returns c's canonical encoding, with room for a link after it.
 func encodeChange(c *storage.Change) []byte {
 	size := 1 + 5*binary.MaxVarintLen64 + len(c.Client) + len(c.Author) + len(c.Payload)
-	b := make([]byte, 0, size+linkBytes)
+	return appendChange(make([]byte, 0, size+linkBytes), c)
+}
+
+// appendChange appends c's canonical encoding to b.
+func appendChange(b []byte, c *storage.Change) []byte {
 	b = append(b, rowVersion)
 	b = binary.AppendUvarint(b, c.N)
 	b = binary.AppendVarint(b, c.Time.UnixMilli())
@@ -212,6 +218,16 @@ type decoder struct {
 
 func (d *decoder) fail() {
 	d.rest, d.err = nil, errEncoding
+}
+
+func (d *decoder) byte() byte {
+	if len(d.rest) == 0 {
+		d.fail()
+		return 0
+	}
+	b := d.rest[0]
+	d.rest = d.rest[1:]
+	return b
 }
 
 func (d *decoder) uvarint() uint64 {

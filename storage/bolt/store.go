@@ -14,9 +14,9 @@ import (
 
 // A Store is a storage.Store in one bbolt file.
 type Store struct {
-	cfg   Config
-	path  string
-	epoch string
+	cfg  Config
+	path string
+	id   fileID
 
 	queue  *queue
 	gate   *gate
@@ -29,11 +29,19 @@ type Store struct {
 
 	recovery recovery // the committer's own
 
+	files    *blobFiles
+	guards   blobGuards
+	watchers *watchers
+	bus      *bus
+
 	copies     *copies       // begun under mu
 	background chan struct{} // held by who writes what goes behind edits
 
-	stopSweeper context.CancelFunc
-	goroutines  sync.WaitGroup
+	folder *folder
+
+	closing    context.Context // ended by Close, because of ErrClosed
+	beginClose context.CancelCauseFunc
+	goroutines sync.WaitGroup
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -47,48 +55,69 @@ func Open(dir string, cfg Config) (*Store, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, err
 	}
+	if cfg.Compact {
+		compactIfItPays(dir, cfg)
+	}
 	path := filepath.Join(dir, FileName)
+	if err := makeFile(path, cfg); err != nil {
+		return nil, err
+	}
 	db, err := openFile(path, cfg.LockWait)
 	if err != nil {
 		return nil, err
 	}
-	epoch, newest, err := examine(db, path, cfg)
+	if err := confirm(db); err != nil {
+		db.Close()
+		return nil, sayWhy(path, err)
+	}
+	id, newest, err := examine(db, path, cfg)
+	if err == nil {
+		err = removeCompacting(path)
+	}
+	if err == nil {
+		err = syncFolder(dir) // a compaction may have been killed after it renamed the file
+	}
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, epoch: epoch, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1)}
+	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
+	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
+	if err := s.files.clear(); err != nil {
+		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)
+	}
+	s.watchers, s.bus = newWatchers(), newBus()
 	s.recovery = newRecovery(cfg)
-	sweeping, stop := context.WithCancel(context.Background())
-	s.stopSweeper = stop
+	s.closing, s.beginClose = context.WithCancelCause(context.Background())
 	s.goroutines.Go(s.commitAll)
-	s.goroutines.Go(func() { s.sweepAll(sweeping) })
+	s.goroutines.Go(func() { s.sweepAll(s.closing) })
+	s.goroutines.Go(func() { s.foldAll(s.closing) })
 	return s, nil
 }
 
-// examine returns the store's epoch and its newest transaction.
-func examine(db *bbolt.DB, path string, cfg Config) (epoch string, newest int, err error) {
+// A fileID tells a store's file from others: the store's epoch, and which of
+// its compactions made the file.
+type fileID struct{ epoch, copied string }
+
+// examine returns which file db is and its newest transaction.
+func examine(db *bbolt.DB, path string, cfg Config) (id fileID, newest int, err error) {
 	guardErr := guard(func() {
-		if epoch, err = identify(db, path, cfg.now()); err == nil {
-			newest, err = newestTx(db)
+		if id.epoch, err = identify(db, path, cfg.now()); err != nil {
+			return
 		}
+		err = db.View(func(tx *bbolt.Tx) error {
+			id.copied, newest = string(tx.Bucket(bucketMeta).Get(keyCopied)), tx.ID()
+			return nil
+		})
 	})
 	if guardErr != nil {
-		return "", 0, fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
+		return fileID{}, 0, fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
 	}
-	return epoch, newest, err
-}
-
-func newestTx(db *bbolt.DB) (id int, err error) {
-	err = db.View(func(tx *bbolt.Tx) error {
-		id = tx.ID()
-		return nil
-	})
-	return id, err
+	return id, newest, err
 }
 
 // Epoch is the store's random id.
-func (s *Store) Epoch() string { return s.epoch }
+func (s *Store) Epoch() string { return s.id.epoch }
 
 // Healthy says why the store takes no writes now; nil if it does.
 func (s *Store) Healthy() error {
@@ -98,10 +127,17 @@ func (s *Store) Healthy() error {
 	return nil
 }
 
-// Close answers every write that was called before it, then closes the file.
+// Queued is how many writes wait for the committer.
+func (s *Store) Queued() int { return s.queue.len() }
+
+// Close answers every write that was called before it, then closes the file. An
+// upload that is still being read is refused.
 func (s *Store) Close() error {
-	s.stopSweeper()
+	s.beginClose(storage.ErrClosed)
+	s.bus.close()
+	s.guards.placing.Lock() // until the uploads that have begun are answered
 	s.queue.close()
+	s.guards.placing.Unlock()
 	s.goroutines.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,17 +9,23 @@ import (
 // edit waits for long behind a sweep.
 const sweepStep = 64
 
-// sweepAll frees the space of expired records until ctx ends. Nothing depends
-// on it: an expired record is invisible anyway.
+// sweepAll frees the space of expired records, and of blobs that are kept for
+// nothing, until ctx ends. Nothing depends on it: they are invisible anyway.
 func (s *Store) sweepAll(ctx context.Context) {
+	warn := func(what string, err error) {
+		if err != nil && ctx.Err() == nil && s.Healthy() == nil { // else it is told already
+			s.cfg.Logger.Warn(what, "path", s.path, "error", err)
+		}
+	}
+	warn("looking for files that a crash has left", s.findStrays(ctx))
 	ticker := time.NewTicker(s.cfg.SweepEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-				s.cfg.Logger.Warn("sweeping expired records", "path", s.path, "error", err)
-			}
+			warn("sweeping expired records", s.sweep(ctx))
+			_, err := s.SweepBlobs(ctx)
+			warn("sweeping blobs", err)
 		case <-ctx.Done():
 			return
 		}
@@ -33,7 +39,7 @@ func (s *Store) sweep(ctx context.Context) error {
 		if err != nil || len(expired) == 0 {
 			return err
 		}
-		if err := s.queue.do(ctx, &write{apply: expired.remove, behind: true}); err != nil {
+		if err := s.queue.do(ctx, &write{apply: expired.remove, touches: expired.keys(), behind: true}); err != nil {
 			return err
 		}
 	}
@@ -57,6 +63,14 @@ func (s *Store) someExpired(ctx context.Context) (expired expiries, err error) {
 	return expired, err
 }
 
+func (e expiries) keys() (all []touched) {
+	for _, k := range e {
+		_, key := splitExpiryKey(k)
+		all = append(all, touched{key: key})
+	}
+	return all
+}
+
 // remove removes the records that still expire when their key says so: one
 // that was put again meanwhile has left the bucket, or moved in it.
 func (e expiries) remove(t *tables) error {
@@ -65,6 +79,7 @@ func (e expiries) remove(t *tables) error {
 		row, _, err := t.record(key, func(recordRow) bool { return true })
 		if err == nil && row.expires == at {
 			t.remove(t.records, []byte(key))
+			t.changed = append(t.changed, gone(key))
 		}
 		t.remove(t.expiry, k)
 	}

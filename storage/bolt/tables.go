@@ -18,12 +18,17 @@ const pagesFill = 0.9
 type tables struct {
 	meta, pages, records, expiry, checkpoints, blocks, blobs *bbolt.Bucket
 
+	tx    int    // its number
 	doubt *doubt // of reads; a read of what is in doubt is refused
 	err   error
+	// changed is what watchers are told once it is synced.
+	changed []storage.RecordChange
 }
 
 func tablesOf(tx *bbolt.Tx) *tables {
 	t := &tables{
+		tx: tx.ID(),
+
 		meta:    tx.Bucket(bucketMeta),
 		pages:   tx.Bucket(bucketPages),
 		records: tx.Bucket(bucketRecords),
@@ -34,6 +39,7 @@ func tablesOf(tx *bbolt.Tx) *tables {
 		blobs:       tx.Bucket(bucketBlobs),
 	}
 	t.pages.FillPercent = pagesFill
+	t.blocks.FillPercent = pagesFill
 	return t
 }
 
@@ -65,7 +71,12 @@ func (t *tables) head(page storage.PageID) (headRow, error) {
 
 // checkNone sees to it that a page without a head has no changes either.
 func (t *tables) checkNone(page storage.PageID) error {
-	if k, _ := t.pages.Cursor().Seek(changeKey(page, 0)); bytes.HasPrefix(k, pageKey(page, kindChange)) {
+	k, _ := t.pages.Cursor().Seek(changeKey(page, 0))
+	b, err := t.lastBlock(page)
+	if err != nil {
+		return err
+	}
+	if bytes.HasPrefix(k, pageKey(page, kindChange)) || b.last > 0 {
 		return corruptRow("head of "+string(page), errors.New("it is missing, though there are changes"))
 	}
 	return nil

@@ -3,13 +3,15 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"halley/storage"
 )
 
-// A Fault is what becomes of one write (Append, Put or Delete) to a Faulty.
+// A Fault is what becomes of one write (Append, Put, Delete or PutBlob) to a Faulty.
 type Fault int
 
 const (
@@ -40,6 +42,21 @@ type Faulty struct {
 
 // NewFaulty returns a Faulty over store without any fault.
 func NewFaulty(store storage.Store) *Faulty { return &Faulty{Store: store} }
+
+// NewFailing returns a Faulty over store that lets one write in eight fail, in
+// ways that follow from seed.
+func NewFailing(store storage.Store, seed uint64) *Faulty {
+	f := NewFaulty(store)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 10_000 {
+		fault := None
+		if rng.IntN(8) == 0 {
+			fault = Fault(1 + rng.IntN(3))
+		}
+		f.Fail(fault)
+	}
+	return f
+}
 
 // Fail plans faults for the next writes, one each, behind those planned before.
 func (f *Faulty) Fail(faults ...Fault) {
@@ -99,6 +116,18 @@ func (f *Faulty) Put(ctx context.Context, r storage.Record) (version uint64, err
 // Delete is the Store's, with the faults that are planned.
 func (f *Faulty) Delete(ctx context.Context, key string, version uint64) error {
 	return f.write(ctx, func() error { return f.Store.Delete(ctx, key, version) })
+}
+
+// PutBlob is the Store's, with the faults that are planned.
+func (f *Faulty) PutBlob(ctx context.Context, page storage.PageID, until time.Time, r io.Reader) (b storage.Blob, err error) {
+	err = f.write(ctx, func() error {
+		b, err = f.Store.PutBlob(ctx, page, until, r)
+		return err
+	})
+	if err != nil {
+		return storage.Blob{}, err
+	}
+	return b, nil
 }
 
 // Healthy is the Store's, or says what FailAlways has planned.

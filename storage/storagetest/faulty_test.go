@@ -2,8 +2,11 @@ package storagetest_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"halley/storage"
 	"halley/storage/bolt"
@@ -37,6 +40,15 @@ func TestFaultyFailsAsPlanned(t *testing.T) {
 		if head, _ := f.Head(t.Context(), "page"); head != want.head {
 			t.Errorf("write %d: head is %d, want %d", i, head, want.head)
 		}
+	}
+	f.Fail(storagetest.DiskFull, storagetest.UnknownStored)
+	for _, want := range []error{storage.ErrDiskFull, storage.ErrUnknown} {
+		if _, err := f.PutBlob(t.Context(), "page", time.Now().Add(time.Hour), strings.NewReader("x")); !errors.Is(err, want) {
+			t.Errorf("PutBlob() = %v, want %v", err, want)
+		}
+	}
+	if use, err := f.BlobUse(t.Context(), sha256.Sum256([]byte("x")), "page"); err != nil || use.Until.IsZero() {
+		t.Errorf("a blob that was stored of unknown fate is used as %+v, %v", use, err)
 	}
 	f.FailAlways(storagetest.DiskFull)
 	for range 3 {

@@ -174,7 +174,7 @@ func findsClientAmongMany(w *world) {
 	}
 	for client, want := range seqs {
 		w.wantClient("page", client, counts[client], want[len(want)-1])
-		for i := 0; i < len(want); i += 1 + rng.IntN(7) {
+		for i := 0; i < len(want); i += 1 + rng.IntN(50) {
 			if got, err := w.Find(w.Context(), "page", client, uint64(i)+1); err != nil || got != want[i] {
 				w.Fatalf("Find(%s, %d) = %d, %v, want %d", client, i+1, got, err, want[i])
 			}
@@ -398,6 +398,11 @@ func endedContext(w *world) {
 	_, err = w.Head(ctx, "page")
 	wantError(w.T, err, context.Canceled)
 	w.wantHead("page", 0)
+	_, err = w.PutBlob(ctx, "page", stays(), strings.NewReader("x"))
+	wantError(w.T, err, context.Canceled)
+	_, err = w.Subscribe(ctx, "topic")
+	wantError(w.T, err, context.Canceled)
+	wantError(w.T, w.Watch(ctx, "", func(storage.RecordChange) error { return nil }), context.Canceled)
 }
 
 // contextEndsMeanwhile: what an append says is true, whenever its context ends.
@@ -434,14 +439,22 @@ func closeEndsAll(w *world) {
 	_, findErr := w.Find(ctx, "page", "client-a", 1)
 	_, getErr := w.Get(ctx, "key")
 	_, putErr := w.Put(ctx, storage.Record{Key: "key"})
+	_, putBlobErr := w.PutBlob(ctx, "page", stays(), strings.NewReader("x"))
+	_, openBlobErr := w.OpenBlob(ctx, storage.Hash{})
+	_, useErr := w.BlobUse(ctx, storage.Hash{}, "page")
+	_, sweepErr := w.SweepBlobs(ctx)
 	for call, err := range map[string]error{
 		"Append": w.Append(ctx, "page", 2, edits("client-a", 3, 3)),
 		"Head":   headErr, "Client": clientErr, "Find": findErr, "Get": getErr, "Put": putErr,
-		"Read":    w.Read(ctx, "page", 0, end, func(storage.Change) error { return nil }),
-		"Logs":    w.Logs(ctx, func(storage.LogInfo) error { return nil }),
-		"Delete":  w.Delete(ctx, "key", 1),
-		"List":    w.List(ctx, "", "", func(storage.Record) error { return nil }),
-		"Healthy": w.Healthy(),
+		"PutBlob": putBlobErr, "OpenBlob": openBlobErr, "BlobUse": useErr, "SweepBlobs": sweepErr,
+		"BlobUses": w.BlobUses(ctx, storage.Hash{}, func(storage.BlobUse) error { return nil }),
+		"Blobs":    w.Blobs(ctx, func(storage.Blob) error { return nil }),
+		"Watch":    w.Watch(ctx, "", func(storage.RecordChange) error { return nil }),
+		"Read":     w.Read(ctx, "page", 0, end, func(storage.Change) error { return nil }),
+		"Logs":     w.Logs(ctx, func(storage.LogInfo) error { return nil }),
+		"Delete":   w.Delete(ctx, "key", 1),
+		"List":     w.List(ctx, "", "", func(storage.Record) error { return nil }),
+		"Healthy":  w.Healthy(),
 	} {
 		if !errors.Is(err, storage.ErrClosed) {
 			w.Errorf("%s after Close = %v, want ErrClosed", call, err)

@@ -1,0 +1,122 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"halley/editor"
+	"halley/storage"
+	"halley/storage/bolt"
+)
+
+func newStore(t *testing.T) *bolt.Store {
+	t.Helper()
+	store, err := bolt.Open(t.TempDir(), bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+func signIn(t *testing.T, a *Accounts) (editor.Principal, string) {
+	t.Helper()
+	p, key, err := a.SignInGuest(t.Context(), "Ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, key
+}
+
+// TestSession: a session is found again, by another server on the store too,
+// until it is signed out.
+func TestSession(t *testing.T) {
+	store := newStore(t)
+	a := New(store, time.Now)
+	p, key := signIn(t, a)
+	for _, a := range []*Accounts{a, a, New(store, time.Now)} {
+		if got, err := a.Session(t.Context(), key); err != nil || got != p {
+			t.Errorf("the session is %v's, %v; want %v", got, err, p)
+		}
+	}
+	if _, err := a.Session(t.Context(), "another"); !errors.Is(err, ErrNoSession) {
+		t.Errorf("a key that nobody has: %v, want %v", err, ErrNoSession)
+	}
+	if err := a.SignOut(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Session(t.Context(), key); !errors.Is(err, ErrNoSession) {
+		t.Errorf("signed out, the session is %v's, %v; want %v", got, err, ErrNoSession)
+	}
+}
+
+// TestRename: what a guest is called now, a session that is known says too.
+func TestRename(t *testing.T) {
+	a := New(newStore(t), time.Now)
+	p, key := signIn(t, a)
+	if _, err := a.Session(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Rename(t.Context(), p, "Bob"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Session(t.Context(), key); err != nil || got.Name != "Bob" {
+		t.Errorf("the session is %q's, %v; want Bob's", got.Name, err)
+	}
+}
+
+// TestSessionUse: a session that is used does not end, and what the store knows
+// of its use is never older than a day or so.
+func TestSessionUse(t *testing.T) {
+	now := time.Now()
+	a := New(newStore(t), func() time.Time { return now })
+	_, key := signIn(t, a)
+	for range 70 { // days; more than twice the idle time
+		now = now.Add(sessionTouch + time.Hour)
+		for range 2 {
+			if _, err := a.Session(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r, err := a.records.Get(t.Context(), sessionKey(key))
+	if err != nil || !r.Expires.After(now.Add(sessionIdle-time.Minute)) {
+		t.Errorf("used now, the session ends at %v, %v; want %v later", r.Expires, err, sessionIdle)
+	}
+}
+
+// slowRecords lets something happen between a read and its use.
+type slowRecords struct {
+	storage.Records
+	meanwhile func()
+}
+
+func (s *slowRecords) Get(ctx context.Context, key string) (storage.Record, error) {
+	r, err := s.Records.Get(ctx, key)
+	if meanwhile := s.meanwhile; meanwhile != nil {
+		s.meanwhile = nil
+		meanwhile()
+	}
+	return r, err
+}
+
+// TestSignOutMeanwhile: who asks about a session while it is signed out does
+// not keep it alive.
+func TestSignOutMeanwhile(t *testing.T) {
+	records := &slowRecords{Records: newStore(t)}
+	a := New(records, time.Now)
+	_, key := signIn(t, a)
+	records.meanwhile = func() {
+		if err := a.SignOut(t.Context(), key); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := a.Session(t.Context(), key); err != nil {
+		t.Errorf("read before it was signed out: %v", err)
+	}
+	if got, err := a.Session(t.Context(), key); !errors.Is(err, ErrNoSession) {
+		t.Errorf("signed out, the session is %v's, %v; want %v", got, err, ErrNoSession)
+	}
+}

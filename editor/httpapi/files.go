@@ -1,0 +1,223 @@
+package httpapi
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/gin-gonic/gin"
+
+	"halley/editor"
+	"halley/storage"
+)
+
+func (s *Server) fileRoutes(e *gin.Engine, api *gin.RouterGroup) {
+	api.POST("/pages/:id/files", s.signedIn, s.uploadFile)
+	files := e.Group("/files", s.identify, s.signedIn)
+	files.GET("/:hash", s.getFile)
+	files.HEAD("/:hash", s.getFile)
+}
+
+type fileJSON struct {
+	Path string `json:"path"`
+	Name string `json:"name"`
+	Size int64  `json:"size"`
+	Type string `json:"type"`
+}
+
+// uploadFile keeps a file as it comes in: it is never whole in memory.
+func (s *Server) uploadFile(c *gin.Context) {
+	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
+	if _, err := s.pages.Role(ctx, p, id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	if !s.paced(c, makesPerSession, p.ID) {
+		return
+	}
+	part, err := filePart(c, s.pages.MaxFileBytes())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	file := bufio.NewReaderSize(part, sniffBytes)
+	head, err := file.Peek(sniffBytes)
+	if err != nil && err != io.EOF {
+		s.fail(c, badForm(err, s.pages.MaxFileBytes()))
+		return
+	}
+	out := fileJSON{Name: fileName(part.FileName()), Type: fileType(head)}
+	blob, err := s.pages.Upload(ctx, p, id, formReader{file, s.pages.MaxFileBytes()})
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	out.Path, out.Size = editor.FilePath(blob.Hash), blob.Size
+	c.Header("Location", out.Path)
+	s.writeJSON(c, http.StatusCreated, out)
+}
+
+// A formReader tells what is wrong with a form in a person's words.
+type formReader struct {
+	from  io.Reader
+	limit int64
+}
+
+func (r formReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if err != nil && err != io.EOF {
+		err = badForm(err, r.limit)
+	}
+	return n, err
+}
+
+// filePart finds the field "file" of a multipart form whose files have at most
+// limit bytes.
+func filePart(c *gin.Context, limit int64) (*multipart.Part, error) {
+	if c.Request.ContentLength > limit+maxOtherBytes {
+		return nil, fileTooLarge(limit)
+	}
+	c.Request.Body = http.MaxBytesReader(plainWriter(c), c.Request.Body, limit+maxOtherBytes)
+	form, err := c.Request.MultipartReader()
+	if err != nil {
+		return nil, unsupported("The Content-Type must be multipart/form-data, with the file in the field \"file\".")
+	}
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return nil, badRequest("The form has no field \"file\".")
+		}
+		if err != nil {
+			return nil, badForm(err, limit)
+		}
+		if part.FormName() == "file" {
+			return part, nil
+		}
+	}
+}
+
+func badForm(err error, limit int64) error {
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return fileTooLarge(limit)
+	}
+	return brokenBody("The form cannot be read: %v.", err)
+}
+
+func fileTooLarge(limit int64) error { return &editor.FileTooLargeError{Limit: limit} }
+
+// maxNameChars is how much of a file's name is kept.
+const maxNameChars = 255
+
+// fileName is a file's name as an embed may show it.
+func fileName(sent string) string {
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '-'
+		}
+		return r
+	}, sent)
+	if runes := []rune(name); len(runes) > maxNameChars {
+		name = string(runes[:maxNameChars])
+	}
+	if name = strings.TrimSpace(name); name == "" {
+		return "Untitled"
+	}
+	return name
+}
+
+// sniffBytes are as many as http.DetectContentType looks at.
+const sniffBytes = 512
+
+// What a browser may take a file for. Pictures of these types run nothing and
+// are shown in their place. Everything else is only ever downloaded; and what
+// is none of these other types either, an HTML or SVG file above all, is just
+// bytes.
+var (
+	pictureTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"}
+	otherTypes   = []string{"application/pdf", "application/zip", "application/x-gzip", "text/plain; charset=utf-8",
+		"audio/mpeg", "audio/wave", "audio/aiff", "audio/basic", "audio/midi", "application/ogg", "video/mp4", "video/webm", "video/avi"}
+)
+
+const anyBytes = "application/octet-stream"
+
+// fileType is told by how a file begins: its name is whatever somebody says.
+func fileType(head []byte) string {
+	kind := http.DetectContentType(head)
+	if len(head) >= 12 && string(head[4:12]) == "ftypavif" {
+		kind = "image/avif"
+	}
+	if slices.Contains(pictureTypes, kind) || slices.Contains(otherTypes, kind) {
+		return kind
+	}
+	return anyBytes
+}
+
+// fileSecurity lets a file that a browser opens by itself do nothing at all,
+// whatever it is.
+const fileSecurity = "default-src 'none'; sandbox"
+
+func (s *Server) getFile(c *gin.Context) {
+	h, err := storage.ParseHash(c.Param("hash"))
+	if err != nil {
+		s.fail(c, editor.ErrNoSuchFile)
+		return
+	}
+	file, err := s.pages.OpenFile(c.Request.Context(), principal(c), h)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	defer file.Close()
+	head := make([]byte, sniffBytes)
+	n, err := io.ReadFull(file, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		s.fail(c, err)
+		return
+	}
+	kind := fileType(head[:n])
+	c.Header("Content-Type", kind)
+	if !slices.Contains(pictureTypes, kind) {
+		c.Header("Content-Disposition", "attachment")
+	}
+	c.Header("Content-Security-Policy", fileSecurity)
+	c.Header("Cache-Control", "private, no-cache")
+	c.Header("ETag", `"`+h.String()+`"`)
+	http.ServeContent(&fileWriter{ResponseWriter: c.Writer, refuse: func(p *problem) { s.fail(c, p) }}, c.Request, "", time.Time{}, file)
+}
+
+// A fileWriter answers what http.ServeContent refuses the way everything here
+// is refused.
+type fileWriter struct {
+	http.ResponseWriter
+	refuse  func(*problem)
+	refused bool
+}
+
+func (w *fileWriter) WriteHeader(status int) {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		w.refused = true
+		w.Header().Del("ETag")
+		w.refuse(&problem{status: 416, name: "bad-range", title: "No such part", detail: "The file does not have the bytes that Range asks for; Content-Range says how many it has."})
+	case http.StatusPreconditionFailed:
+		w.refused = true
+		w.Header().Del("ETag")
+		w.refuse(&problem{status: 412, name: "moved-on", title: "Another file", detail: "The file is not the one that If-Match names."})
+	default:
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *fileWriter) Write(b []byte) (int, error) {
+	if w.refused {
+		return len(b), nil // ServeContent's own words
+	}
+	return w.ResponseWriter.Write(b)
+}

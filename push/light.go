@@ -1,0 +1,243 @@
+package push
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// A light line has no goroutine: its handler hijacks the connection, sends what
+// there is and returns. From then on a shard drives the line when it is woken,
+// without ever blocking. For what only the Source can tell it is handed to a
+// goroutine, which ends once the reader has caught up or takes no more.
+type light struct {
+	shard *shard
+
+	// The following belong to whoever has the line in hand: its handler, then its
+	// shard; while away is set, a goroutine that gives it back with the back bit.
+	// Only the shard looks at away once the line is open.
+	sock    socket // nil once the line has ended
+	away    bool
+	parting bool   // the line's bye is gathered
+	failed  bool   // nothing more can be written
+	heard   uint32 // raised, and to be answered once the stall is over
+	stall   *stall
+}
+
+// A stall is a write of which the connection has not taken all yet: the batch
+// that the line holds, of which rest is left.
+type stall struct {
+	rest   [][]byte
+	since  time.Time // the last progress
+	queued int       // what had not reached the peer then
+	timer  *time.Timer
+}
+
+// open sends the head of the response and what there is to say, and hands the
+// line to its shard. An error means that nothing was written.
+func (l *line) open(ctx context.Context, w http.ResponseWriter, r *http.Request, starts map[string]uint64) error {
+	t := l.light
+	l.gather()
+	l.batch.buf = appendHead(l.batch.buf, r, w.Header(), l.enc.contentType)
+	l.greet(starts)
+	rest := l.collect(ctx, true)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		l.discard()
+		return fmt.Errorf("open line: %w", err)
+	}
+	_ = conn.Close() // the socket holds the connection
+	l.asked = nil
+	l.push()
+	if t.sock.watch(l) != nil {
+		t.failed = true
+	}
+	bits := back
+	if rest != nothing {
+		bits |= news
+	}
+	l.giveBack(bits)
+	return nil
+}
+
+// appendHead is the response's status line and headers. The body ends with the
+// connection.
+func appendHead(dst []byte, r *http.Request, h http.Header, contentType string) []byte {
+	streamHeader(h, contentType)
+	h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	h.Set("Connection", "close")
+	head := bytes.NewBuffer(dst)
+	fmt.Fprintf(head, "HTTP/1.%d 200 OK\r\n", r.ProtoMinor)
+	_ = h.Write(head) // memory fails no write
+	head.WriteString("\r\n")
+	return head.Bytes()
+}
+
+// giveBack puts the line into its shard's hands.
+func (l *line) giveBack(bits uint32) {
+	l.bits.Or(bits)
+	l.light.shard.add(l)
+}
+
+// drive is the shard's turn with a line that was woken.
+func (l *line) drive() {
+	t := l.light
+	if t.away && l.bits.Load()&back == 0 {
+		return // what was raised is kept until the line is back
+	}
+	t.away = false
+	heard := t.heard | l.take()&^back
+	t.heard = 0
+	switch {
+	case t.sock == nil: // woken once more at its end
+	case t.failed || heard&(cut|hungUp) != 0:
+		l.hangUp(true)
+	case t.stall != nil && !l.resume(heard):
+		if t.failed {
+			l.hangUp(true)
+		}
+		t.heard = heard & (bye | over)
+	case t.parting:
+		l.hangUp(false)
+	case heard != 0:
+		l.advanceLight(heard)
+	}
+}
+
+// advanceLight gathers and writes what there is without asking the Source.
+func (l *line) advanceLight(heard uint32) {
+	t := l.light
+	l.gather()
+	rest := nothing
+	switch {
+	case heard&over != 0:
+		l.addFarewell(l.hub.ctx, sessionOver, false)
+		t.parting = true
+	case heard&bye != 0:
+		l.addFarewell(l.hub.ctx, draining, false)
+		t.parting = true
+	default:
+		if heard&beat != 0 {
+			l.batch.buf = append(l.batch.buf, l.enc.heartbeat...)
+		}
+		rest = l.collect(l.hub.ctx, false)
+	}
+	done := l.push()
+	switch {
+	case t.failed:
+		l.hangUp(true)
+	case !done:
+	case t.parting:
+		l.hangUp(false)
+	case rest == asks:
+		t.away = true
+		go l.pull()
+	case rest == more:
+		l.raise(news)
+	}
+}
+
+// pull gathers with the Source's help until the reader has what there is, takes
+// no more, or there is something else to be done for the line.
+func (l *line) pull() {
+	const urgent = bye | over | cut | hungUp
+	for {
+		l.gather()
+		rest := l.collect(l.hub.ctx, true)
+		if done := l.push(); !done || l.light.failed || rest == nothing || l.bits.Load()&urgent != 0 {
+			break
+		}
+	}
+	l.giveBack(back)
+}
+
+// push writes what is gathered. It reports false where the connection does not
+// take all of it: the rest is kept, and written when it takes more.
+func (l *line) push() bool {
+	t, b := l.light, l.batch
+	if b.size() == 0 {
+		l.discard()
+		return true
+	}
+	rest, _, err := writeSome(t.sock, b.take())
+	if err == nil && len(rest) > 0 {
+		clear(b.frames[:cap(b.frames)]) // a stalled line keeps no frames that the ring has dropped
+		t.stall = &stall{rest: rest, since: time.Now(), queued: t.sock.queued()}
+		t.stall.timer = time.AfterFunc(l.hub.cfg.WriteTimeout, func() { l.raise(lapse) })
+		return false
+	}
+	l.settle(err)
+	return true
+}
+
+// settle ends a write that went through, or failed.
+func (l *line) settle(err error) {
+	if l.light.failed = err != nil; !l.light.failed {
+		l.hub.stats.wrote(l.batch.events)
+	}
+	if l.light.stall != nil {
+		l.light.stall.timer.Stop()
+		l.light.stall = nil
+	}
+	l.discard()
+}
+
+// resume goes on with a stalled write; true when it is through. A peer to whom
+// nothing went for the timeout is dead.
+func (l *line) resume(heard uint32) bool {
+	if heard&(writable|lapse) == 0 {
+		return false
+	}
+	t := l.light
+	rest, n, err := writeSome(t.sock, t.stall.rest)
+	if err != nil || len(rest) == 0 {
+		l.settle(err)
+		return err == nil
+	}
+	st, now, timeout := t.stall, time.Now(), l.hub.cfg.WriteTimeout
+	st.rest = rest
+	queued := t.sock.queued()
+	switch quiet := now.Sub(st.since); {
+	case n > 0 || queued < st.queued:
+		st.since, st.queued = now, queued
+		st.timer.Reset(timeout)
+	case quiet >= timeout:
+		l.hub.stats.dead.Add(1)
+		t.failed = true
+	case heard&lapse != 0:
+		st.timer.Reset(timeout - quiet)
+	}
+	return false
+}
+
+// writeSome writes what the socket takes of segments.
+func writeSome(s socket, segments [][]byte) (rest [][]byte, written int, err error) {
+	for i, segment := range segments {
+		n, err := s.write(segment)
+		written += n
+		if err != nil {
+			return nil, written, err
+		}
+		if n < len(segment) {
+			segments[i] = segment[n:]
+			return segments[i:], written, nil
+		}
+	}
+	return nil, written, nil
+}
+
+// hangUp ends the line.
+func (l *line) hangUp(reset bool) {
+	t := l.light
+	if t.stall != nil {
+		t.stall.timer.Stop()
+		t.stall = nil
+	}
+	l.discard()
+	t.sock.close(reset)
+	t.sock = nil
+	l.unsubscribe()
+	go l.ended() // the caller's code: not in the shard
+}
