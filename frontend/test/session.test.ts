@@ -203,4 +203,46 @@ describe('sessions', () => {
     expect(writers[0]!.session.attach(writers[0]!)).toEqual([{ insert: 'hello!\n' }])
     expect(deltaLength(server.content)).toBe(7)
   })
+
+  it('say what their person is doing: typing, active, idle after five minutes, away, gone', async () => {
+    const { clock, server, writers } = await room(1)
+    const { client, session } = writers[0]!
+    const told = async (ms: number, act = () => {}) => {
+      client.said.length = 0
+      act()
+      await clock.pass(ms)
+      return [...new Set(client.said)]
+    }
+    expect(client.said).toEqual(['active'])
+    writers[0]!.types(insert(0, 'x'))
+    expect(await told(1000)).toEqual(['typing'])
+    expect(await told(2000)).toEqual(['active'])
+    expect(await told(4 * 60_000)).toEqual([])
+    client.stir()
+    expect(await told(4 * 60_000)).not.toContain('idle')
+    expect(await told(61_000)).toEqual(['idle'])
+    expect(await told(1000, client.stir)).toEqual(['active'])
+    client.visible = false
+    expect(await told(1000, [...client.watchers][0])).toEqual(['away'])
+    expect(await told(1000, () => session.close())).toEqual(['left'])
+    expect(server.lines.size).toBe(0)
+  })
+
+  it('ask after their line when an edit gets no answer, or its change does not come', async () => {
+    const { clock, server, writers } = await room(1)
+    const { weather } = writers[0]!.client
+    const checks = server.checks
+    weather.loss = 1
+    writers[0]!.types(insert(0, 'x'))
+    await clock.pass(1000)
+    expect(server.checks).toBeGreaterThan(checks)
+    weather.loss = 0
+    await clock.pass(5000)
+    const before = server.checks
+    server.lines.clear()
+    writers[0]!.types(insert(0, 'y'))
+    await clock.pass(2000)
+    expect(server.checks).toBe(before + 1)
+    expect(writers[0]!.session.status).toEqual({ tag: 'saved' })
+  })
 })

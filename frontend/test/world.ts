@@ -3,12 +3,21 @@
  * moves, and for each client a network that delays, loses and cuts as told.
  */
 import { compose, type Delta, transform } from '../src/protocol/delta'
-import type { Clock, Line, LineListener, Position, SessionDeps, Transport } from '../src/protocol/transport'
+import type {
+  Clock,
+  Line,
+  LineListener,
+  Position,
+  PresencePost,
+  SessionDeps,
+  Transport,
+} from '../src/protocol/transport'
 import {
   type Change,
   type Edit,
   type LoadedPage,
   type PageInfo,
+  type PresenceState,
   type PresentClient,
   Problem,
   type ServerEvent,
@@ -68,6 +77,8 @@ export class TestServer {
   maxLag = Number.POSITIVE_INFINITY
   readonly present = new Map<string, PresentClient>()
   readonly lines = new Set<TestLine>()
+  /** How often sessions wanted to know whether their line lives. */
+  checks = 0
 
   constructor(content: Delta = [{ insert: '\n' }]) {
     this.content = content
@@ -140,7 +151,12 @@ export const fine: Weather = { maxDelay: 0, loss: 0, deafness: 0 }
 export interface Client extends SessionDeps {
   readonly weather: Weather
   online: boolean
+  visible: boolean
   watchers: Set<() => void>
+  /** Somebody touches a key or the mouse. */
+  stir(): void
+  /** Everything that was said of where they are. */
+  readonly said: (PresenceState | 'left')[]
 }
 
 export function newClient(
@@ -154,16 +170,23 @@ export function newClient(
   const client: Client = {
     weather: { ...weather },
     online: true,
+    visible: true,
     watchers: new Set(),
+    stir: () => {},
+    said: [],
     clock,
     transport: null as unknown as Transport,
     surroundings: {
       online: () => client.online,
-      visible: () => true,
+      visible: () => client.visible,
       leaving: () => false,
       watch: listener => {
         client.watchers.add(listener)
         return () => client.watchers.delete(listener)
+      },
+      watchInput: listener => {
+        client.stir = listener
+        return () => {}
       },
     },
     newClient: () => `${name}-${++clients}`,
@@ -206,7 +229,9 @@ class TestTransport implements Transport {
     return this.#call(() => this.#server.submit(edit))
   }
 
-  async present(): Promise<void> {}
+  async present(_: string, { state }: PresencePost): Promise<void> {
+    this.#client.said.push(state)
+  }
 
   retitle(_: string, title: string): Promise<PageInfo> {
     return this.#call(() => ({ ...PAGE, title, version: 2 }))
@@ -323,7 +348,9 @@ export class TestLine implements Line {
     })
   }
 
-  check(): void {}
+  check(): void {
+    this.#server.checks++
+  }
 
   close(): void {
     this.#closed = true

@@ -179,7 +179,14 @@ class Session implements PageSession {
         refused: problem => this.#endBy(problem),
       },
     )
-    this.#unwatch = deps.surroundings.watch(() => this.#surroundingsChanged())
+    const { surroundings } = deps
+    const unwatch = [
+      surroundings.watch(() => this.#surroundingsChanged()),
+      surroundings.watchInput(() => this.#opened && this.#announcer.stirred()),
+    ]
+    this.#unwatch = () => {
+      for (const stop of unwatch) stop()
+    }
   }
 
   get client(): string {

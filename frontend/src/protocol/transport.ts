@@ -17,6 +17,8 @@ export interface Surroundings {
   leaving(): boolean
   /** Calls `listener` when any of these changes, or the page came back from a long sleep; returns how to stop. */
   watch(listener: () => void): () => void
+  /** Calls `listener` when somebody touches a key, the mouse or the screen, now and then while they go on; returns how to stop. */
+  watchInput(listener: () => void): () => void
 }
 
 /** Where a line starts: changes after `seq` are sent. */

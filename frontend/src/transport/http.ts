@@ -42,6 +42,9 @@ const LOAD_MS = 120_000
 /** Browsers let calls of up to 64 KiB together outlive their tab; a unit of text is 3 bytes at most. */
 const KEEPALIVE_UNITS = 20_000
 
+/** Input is told of so often at most. */
+const STIR_MS = 1000
+
 export class HttpTransport implements Transport {
   readonly #clock: Clock
   readonly #lines: Lines
@@ -136,6 +139,19 @@ function browserSurroundings(): Surroundings {
         )
       }
       document.addEventListener('visibilitychange', listener, { signal })
+      return () => stop.abort()
+    },
+    watchInput(listener) {
+      const stop = new AbortController()
+      let last = Number.NEGATIVE_INFINITY
+      const stir = () => {
+        if (performance.now() - last < STIR_MS) return
+        last = performance.now()
+        listener()
+      }
+      for (const type of ['keydown', 'pointermove', 'pointerdown', 'wheel', 'touchmove', 'scroll']) {
+        addEventListener(type, stir, { signal: stop.signal, passive: true, capture: true })
+      }
       return () => stop.abort()
     },
   }
