@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { Problem, type ServerEvent } from '../src/protocol/wire'
 import { EventLine } from '../src/transport/line'
@@ -85,6 +86,8 @@ class Connection {
         this.#controller = controller
       },
     })
+    // All polls of a line share one signal; fetch would take its listener back.
+    setMaxListeners(0, signal)
     signal.addEventListener('abort', () => this.#controller.error(new Error('aborted')))
     this.response = new Response(body)
   }
