@@ -13,12 +13,12 @@ BENCHCOUNT ?= 3
 GOFILES  := $(shell find cmd editor ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
 APPFILES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path 'frontend/dist/*' -not -name '*.go')
 
-.PHONY: run test bench build race fuzz soak lint e2e frontend generate clean help browsers shot plot
+.PHONY: run test bench build race fuzz soak lint e2e frontend generate clean help packages shot plot
 
 run: build ## build what is missing and serve on 127.0.0.1:8080
 	bin/halley serve --listen $(LISTEN) --data $(DATA)
 
-test: build e2e/node_modules browsers ## all tests: Go with -race, browser code, end to end
+test: build e2e/node_modules packages ## all tests: Go with -race, browser code, end to end
 	@mkdir -p $(CACHE) && rm -f $(CACHE)/*.json
 	@failed=0; \
 	$(TOOL) gotestsum --format pkgname --hide-summary=skipped --jsonfile $(CACHE)/go.json -- -race -timeout 15m ./... || failed=1; \
@@ -60,7 +60,7 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 	  done; \
 	done
 
-soak: build ## the long forms of tests
+soak: build packages ## the long forms of tests
 	HALLEY_SOAK=1 $(GO) test -count=1 -timeout 4h ./...
 
 lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errcheck, ineffassign; biome and tsc
@@ -72,15 +72,15 @@ lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errchec
 	cd frontend && npm run --silent lint
 	cd e2e && npm run --silent lint
 
-e2e: build e2e/node_modules browsers ## the end-to-end tests alone
+e2e: build e2e/node_modules packages ## the end-to-end tests alone
 	HALLEY_BIN=$(CURDIR)/bin/halley $(GO) test -race ./e2e/...
 	cd e2e && HALLEY_BIN=$(CURDIR)/bin/halley npx vitest run
 
-shot: build e2e/node_modules browsers ## take README's screenshot again
+shot: build e2e/node_modules packages ## take README's screenshot again
 	cd e2e && HALLEY_BIN=$(CURDIR)/bin/halley HALLEY_SHOT=1 npx vitest run screenshot
 
-browsers: # Chromium and Firefox for the tests, from the system's packages
-	@.ci/browsers
+packages: # browsers and strace for the tests, from the system
+	@.ci/packages
 
 generate: ## nothing is generated so far but the golden files of converters
 	$(GO) test ./editor/convert -update

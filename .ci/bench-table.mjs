@@ -9,6 +9,9 @@ const plain = (unit) => ({ show: (x) => `${Number(x.toPrecision(3)).toLocaleStri
 const most = (limit, kind) => ({ text: `≤ ${kind.show(limit)}`, met: (x) => x <= limit, show: kind.show })
 const least = (limit, kind) => ({ text: `≥ ${kind.show(limit)}`, met: (x) => x >= limit, show: kind.show })
 
+const times = plain(' ×')
+const part = { show: (x) => `1/${(1 / x).toFixed(1)}` }
+
 const ot = 'halley/ot Benchmark'
 const traces = ['automerge-paper', 'seph-blog1', 'rustcode']
 const sizes = ['10KB', '100KB', '1MB', '10MB']
@@ -33,8 +36,27 @@ const rows = [
   ['step of a page, 64 edits a batch', least(3e5, plain('/s')), () => best(`${step}crowd_of_64`, 'edits/s')],
   ['step of a page, each edit a batch of its own', null, () => best(`${step}alone`, 'edits/s'), plain('/s')],
   ["an edit's way without network and disk", null, () => best('halley/editor/httpapi BenchmarkEdge'), ns],
+  ['upload of 100 KB, durable', null, () => best(`${uploads}100KB/1-writers/store`), ns],
+  ['  a bare file, synced and renamed', null, () => ratio(best(`${uploads}100KB/1-writers/bare-file`), best(`${uploads}100KB/1-writers/store`)), plain(' × as long')],
   ['diff of one edit in 10 KB', most(2e5, ns), () => best(`${diff}one_edit_in_10_KB`)],
   ['diff of 50 edits in 100 KB', most(2e7, ns), () => best(`${diff}50_edits_in_100_KB`)],
+  ['memory per idle stream, 10,000 open', most(3072, plain(' B')), () => best(`${push}IdleStreams/halley`, 'B/stream')],
+  ['  of plain', most(1 / 9, part), () => ofOther('IdleStreams', 'plain', 'B/stream')],
+  ['CPU per delivery, 1,000 readers, 100 changes/s', null, () => best(`${push}SingleEvents/halley`, 'cpu-ns/delivery'), ns],
+  ['  of plain', most(0.75, times), () => ofOther('SingleEvents', 'plain', 'cpu-ns/delivery')],
+  ['  of floor', most(1.3, times), () => ofOther('SingleEvents', 'floor', 'cpu-ns/delivery')],
+  ['  5 pages a line, of one page', most(1.5, times), () => ratio(best(`${push}SingleEvents/halley,_5_pages`, 'cpu-ns/delivery'), best(`${push}SingleEvents/halley`, 'cpu-ns/delivery'))],
+  ['deliveries at saturation', null, () => best(`${push}Saturation/halley`, 'deliveries/s'), plain('/s')],
+  ['  of plain', least(8, times), () => ofOther('Saturation', 'plain', 'deliveries/s')],
+  ['  of floor', least(0.6, times), () => ofOther('Saturation', 'floor', 'deliveries/s')],
+  ['each change synced first, 100 a second asked for', least(95, plain('/s')), () => best(`${push}SyncedEvents`, 'changes/s')],
+  ['  p99 of what it is without', most(2, times), () => ratio(best(`${push}SyncedEvents`, 'p99-ms'), best(`${push}SingleEvents/halley`, 'p99-ms'))],
+  ['100 return to 10,000 missed: CPU, of plain from memory', most(1, times), () => ofOther('Return', 'plain', 'cpu-ms/return')],
+  ['5 of 20 stop reading: memory of each', most(64 << 10, plain(' B')), () => best(`${push}StalledReaders`, 'B/stalled')],
+  ["  the others' p99 of what it is without", most(1.5, times), () => best(`${push}StalledReaders`, 'p99-of-without')],
+  ['10,000 streams, SIGTERM: until the end', most(10, plain(' s')), () => best(`${push}Restart`, 's-to-end')],
+  ['  who come back in the busiest 0.1 s', most(400, plain('')), () => best(`${push}Restart`, 'returns/100ms')],
+  ['500 readers, an edit every 2 s: CPU, of polling', most(1 / 15, part), () => best(`${push}AgainstPolling`, 'of-polling')],
   ['50 people type on a page as fast as acknowledged', least(2e3, plain('/s')), () => best(`${server}50_people`, 'edits/s')],
   ['  of what the bare append loop does beside it', least(0.4, plain(' ×')), () => ratio(best(`${server}50_people`, 'edits/s'), best(`${server}50_people`, 'bare-edits/s'))],
   ['  server CPU for 10,000 edits', most(4, plain(' s')), () => best(`${server}50_people`, 'cpu-s/10k-edits')],
@@ -62,11 +84,18 @@ const decode = 'halley/editor/httpapi BenchmarkDecodeEdit/'
 const server = 'halley/e2e BenchmarkServer/'
 const longPage = 'halley/e2e BenchmarkLongPage/'
 const scale = 'halley/e2e BenchmarkScale/'
+const uploads = 'halley/storage/bolt BenchmarkUpload/'
 const step = 'halley/editor BenchmarkStep/'
 const diff = 'halley/ot/diff BenchmarkContents/'
+const push = 'halley/push/bench Benchmark'
 
 function randomEdit(size, snapshots) {
   return best(`${ot}RandomEdit/${size}/snapshots=${snapshots}`)
+}
+
+// What the push line takes of what another server takes, in the same benchmark.
+function ofOther(benchmark, other, unit) {
+  return ratio(best(`${push}${benchmark}/halley`, unit), best(`${push}${benchmark}/${other}`, unit))
 }
 
 function ratio(a, b) {

@@ -14,45 +14,55 @@ import (
 	"halley/ot/ottest"
 )
 
-// TestKill kills the server again and again while several programs write, and
-// starts it again on the same folder and port. The programs send again what
-// was not acknowledged, and in the end nothing that was is lost or there twice.
+// TestKill kills the server again and again while 50 programs write on several
+// pages, and starts it again on the same folder and port. The programs send
+// again what was not acknowledged, and in the end nothing that was is lost or
+// there twice.
 func TestKill(t *testing.T) {
 	rounds := 5
 	if soak {
-		rounds = 60
+		rounds = 100
 	}
-	const writers, least, most = 4, 20, 120 // acknowledgements between two kills
+	const pages, writers, least, most = 5, 10, 20, 120 // acknowledgements of one page between two kills
 	seed := seedOf(t)
 	r := ottest.Rand(seed)
 	s := serve(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	owner := s.program("Reader")
-	page, err := owner.Create(ctx, "Killed", ot.Delta{{Insert: "Begin.\n"}}, client.NewID())
-	if err != nil {
-		t.Fatal(err)
+	var crowds []*crowd
+	for i := range pages {
+		page, err := owner.Create(ctx, fmt.Sprintf("Killed %d", i+1), ot.Delta{{Insert: "Begin.\n"}}, client.NewID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		crowds = append(crowds, newCrowd(ctx, t, s, page, seed+uint64(i*writers), writers))
 	}
-	crowd := newCrowd(ctx, t, s, page, seed, writers)
 	for range rounds {
-		crowd.wantAcks(least + r.IntN(most-least))
+		crowds[r.IntN(pages)].wantAcks(least + r.IntN(most-least))
 		s.restart()
 	}
-	crowd.finish()
+	for _, c := range crowds {
+		c.stop()
+	}
+	for _, c := range crowds {
+		c.finish()
+	}
 }
 
 // A crowd is several writers of one page, and a reader.
 type crowd struct {
-	tb      testing.TB
-	ctx     context.Context
-	seed    uint64
-	c       *client.Client
-	page    string
-	reader  *follower
-	writers []*writer
-	acks    chan ack // closed when all writers have ended
-	enough  chan struct{}
-	acked   map[string][]uint64 // by client: the seqs of n 1, 2, …
+	tb       testing.TB
+	ctx      context.Context
+	seed     uint64
+	c        *client.Client
+	page     string
+	reader   *follower
+	writers  []*writer
+	acks     chan ack // closed when all writers have ended
+	enough   chan struct{}
+	stopping sync.Once           // closes enough
+	acked    map[string][]uint64 // by client: the seqs of n 1, 2, …
 }
 
 func newCrowd(ctx context.Context, tb testing.TB, s *server, page client.Page, seed uint64, writers int) *crowd {
@@ -91,11 +101,14 @@ func (c *crowd) count(a ack) {
 	c.acked[a.client] = append(c.acked[a.client], a.seq)
 }
 
-// finish lets the writers end, and fails unless what is acknowledged is in the
+// stop lets the writers end.
+func (c *crowd) stop() { c.stopping.Do(func() { close(c.enough) }) }
+
+// finish stops the writers, and fails unless what is acknowledged is in the
 // log, once, under its seq, and all have the same text.
 func (c *crowd) finish() {
 	c.tb.Helper()
-	close(c.enough)
+	c.stop()
 	for a := range c.acks {
 		c.count(a)
 	}

@@ -40,7 +40,12 @@ type past struct {
 
 // encodeCheckpoint makes a checkpoint of v.
 func encodeCheckpoint(v *view) []byte {
-	return zstdEncoder().EncodeAll(plainCheckpoint(v.content, v.authors, v.time), []byte{checkpointVersion})
+	plain := plainCheckpoint(v.content, v.authors, v.time)
+	encoder := zstdFast()
+	if len(plain) <= small {
+		encoder = zstdBest()
+	}
+	return encoder.EncodeAll(plain, []byte{checkpointVersion})
 }
 
 // plainCheckpoint is a checkpoint before it is compressed: equal for equal
@@ -172,13 +177,24 @@ func (r *reading) content(names []string) (*ot.Content, error) {
 	return content, nil
 }
 
-var zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		panic(err) // our own options
-	}
-	return z
-})
+// small is up to where a checkpoint is compressed as well as can be; of a larger
+// one that would take a core for too long.
+const small = 1 << 20
+
+var (
+	zstdFast = newEncoder(zstd.SpeedDefault)
+	zstdBest = newEncoder(zstd.SpeedBestCompression)
+)
+
+func newEncoder(level zstd.EncoderLevel) func() *zstd.Encoder {
+	return sync.OnceValue(func() *zstd.Encoder {
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
+		if err != nil {
+			panic(err) // our own options
+		}
+		return z
+	})
+}
 
 var zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -100,10 +101,14 @@ func (p *page) run() {
 	for {
 		select {
 		case c := <-p.mailbox:
-			p.serve(p.gather(c))
+			batch := p.gather(c)
+			p.serve(batch)
 			if p.broken {
 				p.end(errUnloaded)
 				return
+			}
+			if len(batch) > 1 {
+				runtime.Gosched() // a crowd that was answered comes back as one
 			}
 			idle.Reset(p.idle)
 		case <-idle.C:

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	lineGrace  = 5 * time.Second  // a client whose line went may come back for so long
+	lineGrace  = 5 * time.Second  // a client whose line went may come back for so long,
+	lineGap    = 1 * time.Second  // which nobody is told at once: a poll is asked again, a page loaded anew
 	postGrace  = 30 * time.Second // a client without a line is there for so long after a post
 	sweepEvery = 500 * time.Millisecond
 
@@ -91,7 +92,8 @@ type guest struct {
 	lines   int    // open lines that name it
 	present bool   // it posted, and has not left
 	listed  bool   // it is present, and among those who are told of
-	lost    bool   // its last line ended, and it has not been heard of since
+	gone    bool   // its last line ended, and it has not been heard of since
+	lost    bool   // and that is a while ago
 	here    Here
 	active  time.Time     // when it last was
 	told    presentClient // as readers know it; zero: they do not
@@ -182,7 +184,7 @@ func (pr *presence) post(id PageID, who Principal, h Here) error {
 		r.present++
 		g.listed = r.present <= maxListed
 	}
-	g.lost, g.here, g.until = false, h, now.Add(postGrace)
+	g.gone, g.lost, g.here, g.until = false, false, h, now.Add(postGrace)
 	if h.State == StateActive || h.State == StateTyping {
 		g.active = now
 	}
@@ -199,6 +201,7 @@ func (pr *presence) attach(id PageID, client string, who Principal) error {
 		return err
 	}
 	g.lines++
+	g.gone = false
 	if g.lost {
 		g.lost = false
 		pr.arm(id, r)
@@ -218,10 +221,7 @@ func (pr *presence) detach(id PageID, client string) {
 		return
 	}
 	g.until = pr.ps.cfg.Now().Add(lineGrace)
-	if g.present {
-		g.lost = true
-		pr.arm(id, r)
-	}
+	g.gone = g.present
 }
 
 // leave takes a client out of sight at once. Its place stays while a line
@@ -229,7 +229,7 @@ func (pr *presence) detach(id PageID, client string) {
 func (pr *presence) leave(id PageID, r *room, client string) {
 	g := r.clients[client]
 	if g.present {
-		g.present, g.lost = false, false
+		g.present, g.gone, g.lost = false, false, false
 		r.present--
 		r.unlist(client)
 		pr.arm(id, r)
@@ -343,8 +343,12 @@ func (pr *presence) sweepOnce(now time.Time) {
 	defer pr.mu.Unlock()
 	for id, r := range pr.pages {
 		for client, g := range r.clients {
-			if g.lines == 0 && !now.Before(g.until) {
+			switch {
+			case g.lines == 0 && !now.Before(g.until):
 				pr.leave(id, r, client)
+			case g.gone && !g.lost && !now.Before(g.until.Add(lineGap-lineGrace)):
+				g.lost = true
+				pr.arm(id, r)
 			}
 		}
 		if len(r.clients) == 0 && !r.armed {

@@ -71,8 +71,10 @@ func TestPresenceWithALineStays(t *testing.T) {
 		time.Sleep(time.Hour)
 		wantState(t, ps, id, "client-a", StateActive)
 		release()
+		wantState(t, ps, id, "client-a", StateActive) // a poll may be between two calls
+		time.Sleep(2 * time.Second)
 		wantState(t, ps, id, "client-a", StateReconnecting)
-		time.Sleep(4 * time.Second)
+		time.Sleep(2 * time.Second)
 		_, release, err = ps.Join(t.Context(), ann, Follow{Pages: []PageID{id}, Clients: []string{"client-a"}})
 		if err != nil {
 			t.Fatal(err)

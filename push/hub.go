@@ -126,8 +126,13 @@ func (t Transport) String() string {
 	return [...]string{"sse", "ndjson", "longpoll"}[t]
 }
 
-// heartbeatSlots spread the heartbeats of all lines over a period.
-const heartbeatSlots = 16
+// heartbeatSlots spread the heartbeats of all lines over a period. A line that
+// was written to within heartbeatSpare of them, 2 s, is spared its next one: a
+// reader waits for 15 s at most.
+const (
+	heartbeatSlots = 16
+	heartbeatSpare = 3
+)
 
 // Waves in which a drain closes lines, and when their readers may come back.
 const (
@@ -145,6 +150,7 @@ type Hub struct {
 	nonce   string        // of this hub, in long polls' cursors
 	numbers atomic.Uint64 // see topic.numbers
 	stats   counters
+	ticks   atomic.Uint32   // slots that have had their turn
 	ctx     context.Context // ends when the hub is closed
 	cancel  context.CancelFunc
 	sockets sockets        // of the light path; nil: there is none
@@ -360,6 +366,7 @@ func (h *Hub) tick() {
 			return
 		case <-ticker.C:
 		}
+		h.ticks.Add(1)
 		h.beat(slot)
 		if slot == 0 {
 			h.sweep(time.Now())

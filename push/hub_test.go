@@ -381,6 +381,33 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
+// A line that is written to anyway needs no sign of life, but never makes its
+// reader wait for longer than 15 seconds.
+func TestHeartbeatsAreSpared(t *testing.T) {
+	for _, transport := range streams {
+		inWorld(t, Config{}, func(t *testing.T, w *world) {
+			r := w.open(transport, "page=a")
+			defer r.close()
+			r.want(`hello#0 {"a":0}`, `all "a=0"`)
+			r.beats = true
+			go func() {
+				for range 60 {
+					time.Sleep(1500 * time.Millisecond)
+					w.publish("a", 0)
+				}
+			}()
+			for seq := 1; seq <= 60; seq++ {
+				r.want(fmt.Sprintf(`change#%d "a%d"`, seq, seq))
+			}
+			last := time.Now()
+			r.want("heartbeat ")
+			if quiet := time.Since(last); quiet > 15*time.Second {
+				t.Errorf("%v without a sign of life", quiet)
+			}
+		})
+	}
+}
+
 func TestSessionOver(t *testing.T) {
 	for _, transport := range allTransports {
 		inWorld(t, Config{}, func(t *testing.T, w *world) {

@@ -120,7 +120,7 @@ func (l *line) advanceLight(heard uint32) {
 		t.parting = true
 	default:
 		if heard&beat != 0 {
-			l.batch.buf = append(l.batch.buf, l.enc.heartbeat...)
+			l.addHeartbeat()
 		}
 		rest = l.collect(l.hub.ctx, false)
 	}
@@ -175,7 +175,7 @@ func (l *line) push() bool {
 // settle ends a write that went through, or failed.
 func (l *line) settle(err error) {
 	if l.light.failed = err != nil; !l.light.failed {
-		l.hub.stats.wrote(l.batch.events)
+		l.written(l.batch)
 	}
 	if l.light.stall != nil {
 		l.light.stall.timer.Stop()

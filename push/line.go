@@ -34,8 +34,9 @@ type line struct {
 	onEnd     func()
 	enc       *encoding
 	transport Transport
-	budget    int // gather about so many bytes
-	slot      int // in hub.lines
+	budget    int    // gather about so many bytes
+	slot      int    // in hub.lines
+	wrote     uint32 // hub.ticks at the last write
 
 	subs   []subscription // Start in the order asked, then Also
 	turn   int            // the subscription whose turn it is to be gathered first
@@ -368,6 +369,19 @@ func (l *line) id() []byte {
 	}
 	l.batch.id = id
 	return id
+}
+
+// addHeartbeat gathers a sign of life, unless there was one just now.
+func (l *line) addHeartbeat() {
+	if l.hub.ticks.Load()-l.wrote >= heartbeatSpare {
+		l.batch.buf = append(l.batch.buf, l.enc.heartbeat...)
+	}
+}
+
+// written counts a batch that went out.
+func (l *line) written(b *batch) {
+	l.wrote = l.hub.ticks.Load()
+	l.hub.stats.wrote(b.events)
 }
 
 // addBye gathers the line's last event.

@@ -33,7 +33,7 @@ func (l *line) stream(ctx context.Context, starts map[string]uint64) {
 			return
 		case heartbeat:
 			l.gather()
-			l.batch.buf = append(l.batch.buf, l.enc.heartbeat...)
+			l.addHeartbeat()
 			if !l.flush() {
 				return
 			}
@@ -70,7 +70,7 @@ func (l *line) flush() bool {
 		}
 		return false
 	}
-	l.hub.stats.wrote(b.events)
+	l.written(b)
 	return true
 }
 

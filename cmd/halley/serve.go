@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"halley/editor"
@@ -126,12 +127,13 @@ func isLoopback(listen string) bool {
 // serveUntil answers at the doors until ctx ends, then drains the workspace.
 func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Logger) error {
 	failed := make(chan error, len(doors))
+	var open sync.WaitGroup // each closes its listener
 	for _, d := range doors {
-		go func() {
+		open.Go(func() {
 			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve: %w", err)
 			}
-		}()
+		})
 	}
 
 	var err error
@@ -141,6 +143,7 @@ func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Lo
 	}
 	logger.Info("draining")
 	drain(w, doors, logger)
+	open.Wait()
 	return err
 }
 

@@ -21,9 +21,9 @@ export class Server {
     process.once('exit', this.#stop)
   }
 
-  /** Starts a server on a folder of its own, at a free port. */
-  static async start(): Promise<Server> {
-    const server = new Server(await mkdtemp(join(tmpdir(), 'halley-e2e-')))
+  /** Starts a server at a free port, on a folder of its own or on that which is named. */
+  static async start(dir?: string): Promise<Server> {
+    const server = new Server(dir ?? (await mkdtemp(join(tmpdir(), 'halley-e2e-'))))
     await server.begin()
     return server
   }

@@ -31,8 +31,9 @@ export class Stage {
     this.program = program
   }
 
-  static async set(): Promise<Stage> {
-    const server = await Server.start()
+  /** A stage whose server has a folder of its own, or the one that is named. */
+  static async set(dir?: string): Promise<Stage> {
+    const server = await Server.start(dir)
     try {
       return new Stage(server, await Program.signIn(server.url, 'Program'))
     } catch (error) {
@@ -178,9 +179,11 @@ function difference(seen: Op[], stored: Op[]): string {
   return `from run ${from}, seen ${show(seen)}, stored ${show(stored)}`
 }
 
-export const test = base.extend<{ stage: Stage }>({
-  stage: async ({ task }, use) => {
-    const stage = await Stage.set()
+export const test = base.extend<{ dir: string | undefined; stage: Stage }>({
+  /** The server's folder, where a test needs a certain one. */
+  dir: undefined,
+  stage: async ({ task, dir }, use) => {
+    const stage = await Stage.set(dir)
     try {
       await use(stage)
       const troubles = stage.people.flatMap(({ name, troubles }) => troubles.map(text => `${name}: ${text}`))

@@ -176,19 +176,17 @@ type naming struct {
 // namings checks that the blobs that the changes name are kept.
 func (a *appending) namings(t *tables) ([]naming, error) {
 	var all []naming
-	at := map[storage.Hash]int{}
+	var at map[storage.Hash]int // most appends name none
 	for i := range a.changes {
 		for _, h := range a.changes[i].Blobs {
 			n, met := at[h]
 			if !met {
-				if _, kept, err := t.blob(h); err != nil {
-					return nil, err
-				} else if !kept {
-					return nil, fmt.Errorf("it names %s, which is not kept: %w", blobName(h), storage.ErrInvalid)
-				}
-				use, err := t.use(h, a.page)
+				use, err := t.useOfKept(h, a.page)
 				if err != nil {
 					return nil, err
+				}
+				if at == nil {
+					at = map[storage.Hash]int{}
 				}
 				n = len(all)
 				at[h], all = n, append(all, naming{h, use})
@@ -197,6 +195,18 @@ func (a *appending) namings(t *tables) ([]naming, error) {
 		}
 	}
 	return all, nil
+}
+
+// useOfKept is what page uses a blob for, which must be kept.
+func (t *tables) useOfKept(h storage.Hash, page storage.PageID) (useRow, error) {
+	_, kept, err := t.blob(h)
+	if err != nil {
+		return useRow{}, err
+	}
+	if !kept {
+		return useRow{}, fmt.Errorf("it names %s, which is not kept: %w", blobName(h), storage.ErrInvalid)
+	}
+	return t.use(h, page)
 }
 
 // someDue returns the keys of some uploads that have been over for so long that

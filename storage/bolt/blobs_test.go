@@ -493,3 +493,82 @@ func TestCheckFindsBadBlobRows(t *testing.T) {
 		}
 	}
 }
+
+// TestFilesComeFirstAndGoLast looks at each commit, which a crash could come
+// just before or after.
+func TestFilesComeFirstAndGoLast(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := newBlobFiles(dir)
+	h := storage.Hash(sha256.Sum256([]byte("loose")))
+	var seen []string
+	look := func(tx *bbolt.Tx) error {
+		_, err := os.Stat(files.path(h))
+		seen = append(seen, fmt.Sprintf("row %v, file %v", tx.Bucket(bucketBlobs).Get(blobKey(h)) != nil, err == nil))
+		return tx.Commit()
+	}
+	s := openStore(t, dir, Config{commit: look})
+	mustUpload(t, s, over(), []byte("loose"))
+	if n, err := s.SweepBlobs(t.Context()); n != 1 || err != nil {
+		t.Fatalf("SweepBlobs() = %d, %v", n, err)
+	}
+	want := []string{"row true, file true", "row false, file true"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("the commits of an upload and of a sweep saw %q, want %q", seen, want)
+	}
+	wantOnly(t, s, dir)
+}
+
+// TestSweepSparesBackups: what a copied state names stays until the copy is
+// whole, however slowly it is taken.
+func TestSweepSparesBackups(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir(), Config{})
+	loose := mustUpload(t, s, over(), []byte("loose"))
+	var copied bytes.Buffer
+	err := s.Backup(t.Context(), func(int64) io.Writer {
+		if n, err := s.SweepBlobs(t.Context()); n != 0 || err != nil {
+			t.Errorf("a sweep beside a backup removes %d, %v", n, err)
+		}
+		return &copied
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.SweepBlobs(t.Context()); n != 1 || err != nil {
+		t.Errorf("a sweep after the backup removes %d, %v", n, err)
+	}
+	dir := t.TempDir()
+	if err := Restore(dir, Config{}, bytes.NewReader(copied.Bytes()), func(r *Store) error { return readBlob(t.Context(), r, loose) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWatchersAreToldBeforeReaders: a watcher that reads a new state has been
+// told of it already, so that it can drop what the state holds.
+func TestWatchersAreToldBeforeReaders(t *testing.T) {
+	t.Parallel()
+	committed := make(chan struct{}, 1)
+	s := openStore(t, t.TempDir(), Config{commit: func(tx *bbolt.Tx) error {
+		defer func() { committed <- struct{}{} }()
+		return tx.Commit()
+	}})
+	s.watchers.mu.Lock() // nobody can be told of anything
+	put := make(chan error, 1)
+	go func() {
+		_, err := s.Put(t.Context(), storage.Record{Key: "key"})
+		put <- err
+	}()
+	<-committed
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := s.Get(soon, "key")
+	wantIs(t, "a read of what watchers were not told of", err, context.DeadlineExceeded)
+	s.watchers.mu.Unlock()
+	if err := <-put; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), "key"); err != nil {
+		t.Error(err)
+	}
+}

@@ -31,7 +31,7 @@ func TestStoreThatFolds(t *testing.T) {
 
 // eager makes a store fold whatever it can, at once, into small blocks.
 func eager(cfg Config) Config {
-	cfg.blockChanges, cfg.keepRows, cfg.FoldAfter = 20, 5, 10*time.Millisecond
+	cfg.foldRows, cfg.blockChanges, cfg.keepRows, cfg.FoldAfter = 10, 25, 5, 10*time.Millisecond
 	return cfg
 }
 

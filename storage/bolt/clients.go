@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"halley/storage"
 )
@@ -23,8 +21,14 @@ const (
 
 // senders are the clients that one append moves on.
 type senders struct {
-	rows  map[string]clientRow
+	rows  []senderRow
+	at    map[string]int // of each client among rows, from the second on
 	marks []mark
+}
+
+type senderRow struct {
+	client string
+	clientRow
 }
 
 type mark struct {
@@ -34,18 +38,15 @@ type mark struct {
 
 // senders checks that each change is its client's next, by its author.
 func (a *appending) senders(t *tables) (senders, error) {
-	moved := senders{rows: map[string]clientRow{}}
+	var moved senders
 	for i := range a.changes {
 		c := &a.changes[i]
 		if c.Client == "" {
 			continue
 		}
-		row, met := moved.rows[c.Client]
-		if !met {
-			var err error
-			if row, err = t.client(a.page, c.Client); err != nil {
-				return senders{}, err
-			}
+		row, err := moved.row(t, a.page, c.Client)
+		if err != nil {
+			return senders{}, err
 		}
 		if c.N != row.N+1 {
 			return senders{}, fmt.Errorf("n %d of client %s does not follow %d: %w", c.N, c.Client, row.N, storage.ErrInvalid)
@@ -58,19 +59,41 @@ func (a *appending) senders(t *tables) (senders, error) {
 	return moved, nil
 }
 
-func (m *senders) advance(row clientRow, c *storage.Change, seq uint64) {
+// row is what is known of client, changed by whoever calls. Most appends have
+// one client, for whom no map is made.
+func (m *senders) row(t *tables, page storage.PageID, client string) (*senderRow, error) {
+	if len(m.rows) > 0 && m.rows[len(m.rows)-1].client == client {
+		return &m.rows[len(m.rows)-1], nil
+	}
+	if at, met := m.at[client]; met {
+		return &m.rows[at], nil
+	}
+	row, err := t.client(page, client)
+	if err != nil {
+		return nil, err
+	}
+	if m.at == nil && len(m.rows) > 0 {
+		m.at = map[string]int{m.rows[0].client: 0}
+	}
+	if m.at != nil {
+		m.at[client] = len(m.rows)
+	}
+	m.rows = append(m.rows, senderRow{client, row})
+	return &m.rows[len(m.rows)-1], nil
+}
+
+func (m *senders) advance(row *senderRow, c *storage.Change, seq uint64) {
 	row.ClientState = storage.ClientState{Author: c.Author, N: c.N, Seq: seq, Digest: c.Digest}
 	if c.N == 1 || c.N-row.markedN >= markEvery || seq-row.markedSeq >= markReach {
 		row.markedN, row.markedSeq = c.N, seq
 		m.marks = append(m.marks, mark{c.Client, c.N, seq})
 	}
-	m.rows[c.Client] = row
 }
 
 func (m *senders) write(t *tables, page storage.PageID) {
-	for _, client := range slices.Sorted(maps.Keys(m.rows)) {
-		key := clientKey(page, client)
-		t.put(t.pages, key, m.rows[client].encode(key))
+	for i := range m.rows {
+		key := clientKey(page, m.rows[i].client)
+		t.put(t.pages, key, m.rows[i].encode(key))
 	}
 	for _, mark := range m.marks {
 		key := markKey(page, mark.client, mark.n)

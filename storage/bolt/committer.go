@@ -3,7 +3,6 @@ package bolt
 import (
 	"fmt"
 	"math"
-	"runtime"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -36,10 +35,7 @@ func (s *Store) commitAll() {
 			s.serve(batch)
 		}
 		if len(batch) > 1 {
-			// A crowd was woken just now. Letting it run brings its next
-			// writes into one batch, where the first to wake would
-			// otherwise have a sync of its own.
-			runtime.Gosched()
+			s.queue.gather(len(batch))
 		}
 	}
 }

@@ -38,7 +38,7 @@
 //	             0x03 milliseconds     nothing: uploads in order of their end
 //	                  hash page
 //
-//	blocks       page 0x01 last part   1,780 bytes of a block, and nothing else
+//	blocks       page 0x01 last part   some 2,000 bytes of a block, and nothing else
 //	             page 0x02 last        how many changes it has up to its last; its
 //	                                   parts, size and checksum; the links before
 //	                                   its first and of its last

@@ -26,38 +26,48 @@ import (
 // Whatever is left undone is done when the page is folded the next time.
 
 // What is folded. Of a page in use the newest changes stay rows, so that its
-// readers and writers meet rows only; a page that is left alone is folded to
-// its end, unless so little has come that it is not worth a block.
+// readers and writers meet rows only, and the others are folded about 1,000 at a
+// time; a page that is left alone is folded to its end, unless so little has
+// come that it is not worth a block. A block stays open, to be packed again with
+// what follows, until it is large enough for its text to be compressed well.
 const (
-	defaultBlockChanges = 1024
+	defaultFoldRows     = 1024
+	defaultBlockChanges = 6 * defaultFoldRows
 	defaultKeepRows     = 1000
 	defaultFoldAfter    = 10 * time.Minute
 
-	maxBlockPayload = 256 << 10 // then a block is full; a larger change has one of its own
+	maxBlockPayload = 2 << 20 // then a block is full
 	minFold         = 16
 )
 
+// What one commit writes, or removes, at most.
 const (
-	blockPartBytes = 1780 // two parts fill a page of the file
-	foldStepBytes  = 64 << 10
-	sweepRows      = 256 // one commit removes at most
+	foldStepBytes = 64 << 10
+	sweepRows     = 256
 )
+
+// blockPart is how much of a block one row has, so that two rows fill a leaf of
+// the file, with its header and theirs.
+func blockPart(page storage.PageID) int {
+	const leaf, leafHeader, rowHeader = 4096, 16, 16
+	return (leaf-leafHeader)/2 - rowHeader - len(partKey(page, 0, 0))
+}
 
 // A folder knows which pages have something to be folded.
 type folder struct {
 	folding
-	blockChanges, keepRows int
+	foldRows, blockChanges, keepRows int
 
 	wake chan struct{} // has room for one; filled when due is not empty
 
 	mu      sync.Mutex
-	due     map[storage.PageID]bool      // guarded by mu: have a block's worth of rows, perhaps
+	due     map[storage.PageID]bool      // guarded by mu: have rows to be folded, perhaps
 	touched map[storage.PageID]time.Time // guarded by mu: when the newest rows came
 }
 
 func newFolder(cfg Config) *folder {
 	return &folder{
-		folding: folding{cfg.Codec}, blockChanges: cfg.blockChanges, keepRows: cfg.keepRows,
+		folding: folding{cfg.Codec}, foldRows: cfg.foldRows, blockChanges: cfg.blockChanges, keepRows: cfg.keepRows,
 		wake: make(chan struct{}, 1), due: map[storage.PageID]bool{}, touched: map[storage.PageID]time.Time{},
 	}
 }
@@ -67,7 +77,7 @@ func (f *folder) grown(page storage.PageID, before, head uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.touched[page] = time.Now()
-	size := uint64(f.blockChanges)
+	size := uint64(f.foldRows)
 	if before/size == head/size || head < size+uint64(f.keepRows) {
 		return
 	}
@@ -164,7 +174,11 @@ func (s *Store) Fold(ctx context.Context) error {
 
 // fold folds page but for its newest keep changes, block by block.
 func (s *Store) fold(ctx context.Context, page storage.PageID, keep int) error {
-	for least := minFold; ; least = 1 {
+	least := s.folder.foldRows
+	if keep == 0 {
+		least = min(least, minFold)
+	}
+	for ; ; least = 1 {
 		more, err := s.foldSome(ctx, page, keep, least)
 		if err != nil {
 			return fmt.Errorf("fold %s: %w", page, err)
@@ -218,12 +232,8 @@ func (s *Store) planFold(ctx context.Context, page storage.PageID, keep, least i
 		default:
 			p.first, p.before = p.last.last+1, p.last.end
 		}
-		rows, cold := head.seq-p.last.last, head.seq+1-p.first
-		switch {
-		case keep == 0 && rows >= uint64(least):
-			p.upTo = p.first - 1 + min(cold, size)
-		case keep > 0 && rows > uint64(keep) && cold >= uint64(keep)+size:
-			p.upTo = p.first - 1 + size
+		if cold := head.seq - min(head.seq, uint64(keep)); cold >= p.last.last+uint64(least) {
+			p.upTo = min(cold, p.first-1+size)
 		}
 		return nil
 	})
@@ -236,14 +246,14 @@ func (s *Store) foldBlock(ctx context.Context, page storage.PageID, plan foldPla
 	if err != nil {
 		return err
 	}
-	packed := s.folder.pack(changes)
+	packed, size := s.folder.pack(changes), blockPart(page)
 	b := sealedBlock{
 		first: plan.first, last: plan.first + uint64(len(changes)) - 1,
 		open:  len(changes) < s.folder.blockChanges && payloadBytes(changes) < maxBlockPayload,
-		parts: (len(packed) + blockPartBytes - 1) / blockPartBytes, size: len(packed), sum: sumOf(packed),
+		parts: (len(packed) + size - 1) / size, size: len(packed), sum: sumOf(packed),
 		before: plan.before, end: endOfRun(plan.before, changes),
 	}
-	const partsPerStep = foldStepBytes / blockPartBytes
+	partsPerStep := foldStepBytes / size
 	for from := 0; from < b.parts; from += partsPerStep {
 		step := &write{behind: true, size: foldStepBytes}
 		step.apply = func(t *tables) error {
@@ -254,7 +264,7 @@ func (s *Store) foldBlock(ctx context.Context, page storage.PageID, plan foldPla
 				}
 			}
 			for part := from; part < upTo; part++ {
-				bytes := packed[part*blockPartBytes : min((part+1)*blockPartBytes, len(packed))]
+				bytes := packed[part*size : min((part+1)*size, len(packed))]
 				t.put(t.blocks, partKey(page, b.last, part), bytes)
 			}
 			return nil

@@ -20,7 +20,7 @@ import (
 
 // folds makes blocks of ten changes, and only when it is told to.
 func folds(cfg Config) Config {
-	cfg.blockChanges, cfg.keepRows, cfg.FoldAfter = 10, 1<<30, 1000*time.Hour
+	cfg.foldRows, cfg.blockChanges, cfg.keepRows, cfg.FoldAfter = 5, 10, 1<<30, 1000*time.Hour
 	return cfg
 }
 
@@ -184,7 +184,7 @@ func TestFoldKeepsTheNewest(t *testing.T) {
 	for len(m.changes) < 60 {
 		m.grow(t, s, rng)
 		mustFold(t, s, "page", 4)
-		if rows, blocks, _, _ := kept(t, s, "page"); rows < min(4, len(m.changes)) || rows >= 14 && blocks > 0 && rows > 4+10 {
+		if rows, blocks, _, _ := kept(t, s, "page"); rows < min(4, len(m.changes)) || len(m.changes) > 30 && blocks < 3 || rows >= 4+5 {
 			t.Errorf("%d changes leave %d rows and %d blocks", len(m.changes), rows, blocks)
 		}
 	}
@@ -429,7 +429,7 @@ func TestFoldRefusesDamage(t *testing.T) {
 func TestFoldsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		cfg := Config{blockChanges: 20, keepRows: 4}
+		cfg := Config{foldRows: 10, blockChanges: 20, keepRows: 30}
 		s := openStore(t, dir, cfg)
 		var batch []storage.Change
 		for n := range uint64(60) {
@@ -437,8 +437,8 @@ func TestFoldsByItself(t *testing.T) {
 		}
 		mustAppend(t, s, "page", 0, batch...)
 		synctest.Wait()
-		if rows, blocks, _, _ := kept(t, s, "page"); rows != 20 || blocks != 2 {
-			t.Errorf("a page in use has %d rows and %d blocks, want 20 and 2", rows, blocks)
+		if rows, blocks, _, _ := kept(t, s, "page"); rows != 30 || blocks != 2 {
+			t.Errorf("a page in use has %d rows and %d blocks, want 30 and 2", rows, blocks)
 		}
 		mustAppend(t, s, "page", 60, changeOf("client", 61), changeOf("client", 62))
 		mustAppend(t, s, "old", 0, batch[:minFold]...)

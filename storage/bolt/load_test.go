@@ -56,7 +56,7 @@ type load struct {
 func loadChild() { runLoad(Config{}, (*load).keepBackups) }
 
 func runLoad(cfg Config, backUp func(*load)) {
-	cfg.SweepEvery, cfg.blockChanges, cfg.keepRows = 5*time.Millisecond, foldEvery, foldEvery/2
+	cfg.SweepEvery, cfg.foldRows, cfg.blockChanges, cfg.keepRows = 5*time.Millisecond, foldEvery, 2*foldEvery, foldEvery/2
 	cfg.RetryFirst, cfg.RetryLast = time.Millisecond, time.Millisecond
 	most, _ := strconv.ParseInt(os.Getenv(mostEnv), 10, 64) // 0 where there is none
 	l := &load{Store: childStore(cfg), dir: os.Getenv(dirEnv), round: os.Getenv(roundEnv), most: most}

@@ -66,14 +66,15 @@ func newAppending(page storage.PageID, expect uint64, changes []storage.Change) 
 
 // apply makes every check before its first write.
 func (a *appending) apply(t *tables) error {
-	head, err := t.head(a.page)
+	c := t.pages.Cursor()
+	head, err := t.headBy(c, a.page)
 	if err != nil {
 		return err
 	}
 	if head.seq != a.expect {
 		return &storage.ConflictError{Expected: a.expect, Actual: head.seq}
 	}
-	if err := t.checkEnd(a.page, head); err != nil {
+	if err := t.checkEnd(c, a.page, head); err != nil {
 		return err
 	}
 	senders, err := a.senders(t)
@@ -92,14 +93,12 @@ func (a *appending) apply(t *tables) error {
 	return nil
 }
 
-// checkEnd sees to it that nothing is built on a log whose end is damaged. The
-// newest change lies right before the head, but where all are folded.
-func (t *tables) checkEnd(page storage.PageID, head headRow) error {
+// checkEnd sees to it that nothing is built on a log whose end is damaged. c is
+// on its head; the newest change lies right before, but where all are folded.
+func (t *tables) checkEnd(c *bbolt.Cursor, page storage.PageID, head headRow) error {
 	if head.seq == 0 {
 		return nil
 	}
-	c := t.pages.Cursor()
-	c.Seek(pageKey(page, kindHead))
 	k, v := c.Prev()
 	end := head.link
 	switch {

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -94,6 +95,20 @@ func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.writes) + len(q.behind)
+}
+
+// gather lets a crowd, which was answered just now, come back, so that its next
+// writes share one sync, where the first to wake would otherwise have one of
+// its own. It takes microseconds: it returns when as many are queued as were
+// answered, or those who can run have run and brought nothing more.
+func (q *queue) gather(crowd int) {
+	const patience = 16 // an edit goes through some goroutines on its way here
+	for n, still := q.len(), 0; n < crowd && still < patience; still++ {
+		runtime.Gosched()
+		if now := q.len(); now > n {
+			n, still = now, 0
+		}
+	}
 }
 
 func (q *queue) nudge() {

@@ -39,7 +39,7 @@ func tablesOf(tx *bbolt.Tx) *tables {
 		blobs:       tx.Bucket(bucketBlobs),
 	}
 	t.pages.FillPercent = pagesFill
-	t.blocks.FillPercent = pagesFill
+	t.blocks.FillPercent = 1 // blocks are only ever added at a page's end
 	return t
 }
 
@@ -54,12 +54,17 @@ func (t *tables) remove(b *bbolt.Bucket, key []byte) {
 
 // head is the zero headRow, with the page's first link, for a page without changes.
 func (t *tables) head(page storage.PageID) (headRow, error) {
+	return t.headBy(t.pages.Cursor(), page)
+}
+
+// headBy is head, and leaves c on its row if there is one.
+func (t *tables) headBy(c *bbolt.Cursor, page storage.PageID) (headRow, error) {
 	if err := t.doubt.about(touched{page: page}); err != nil {
 		return headRow{}, err
 	}
 	key := pageKey(page, kindHead)
-	row := t.pages.Get(key)
-	if row == nil {
+	k, row := c.Seek(key)
+	if !bytes.Equal(k, key) {
 		return headRow{link: firstLink(page)}, t.checkNone(page)
 	}
 	h, err := decodeHead(key, row)

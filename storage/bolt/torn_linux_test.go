@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 
 func init() {
 	children["recorded"] = func() { runLoad(Config{}, (*load).discardBackups) }
+	children["compacted"] = compactedChild
 	children["without-syncs"] = func() { runLoad(Config{commit: commitUnsynced}, (*load).discardBackups) }
 }
 
@@ -26,6 +28,14 @@ func init() {
 func commitUnsynced(tx *bbolt.Tx) error {
 	tx.DB().NoSync = true
 	return tx.Commit()
+}
+
+// compactedChild compacts what it finds, and goes on with that.
+func compactedChild() {
+	if _, err := Compact(context.Background(), os.Getenv(dirEnv), func(int64, int64) {}); err != nil {
+		fail(err)
+	}
+	runLoad(Config{}, (*load).discardBackups)
 }
 
 // A moment is where a call of a record begins or ends.
@@ -116,7 +126,7 @@ func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	most, samples := 1500, 300
 	if soaking() {
-		most, samples = 15000, 20000
+		most, samples = 4000, 8000
 	}
 	dir := filepath.Join(t.TempDir(), "data")
 	survivesCuts(t, record(t, "recorded", dir, 0, most), dir, samples)
@@ -129,7 +139,7 @@ func TestPowerCutAfterFailedSyncs(t *testing.T) {
 	t.Parallel()
 	most, samples := 500, 150
 	if soaking() {
-		most, samples = 5000, 10000
+		most, samples = 1500, 4000
 	}
 	dir := filepath.Join(t.TempDir(), "data")
 	calls := record(t, "recorded", dir, 0, most, "-e", "inject=fdatasync,fsync:error=EIO:when=9+7")
@@ -146,18 +156,22 @@ func TestPowerCutAfterFailedSyncs(t *testing.T) {
 }
 
 // TestPowerCutAfterKills is the same where the process is killed, and starts
-// again on what only the system's memory knew.
+// again on what only the system's memory knew; each second time it compacts it.
 func TestPowerCutAfterKills(t *testing.T) {
 	t.Parallel()
 	const most = 60
 	lives, samples := 4, 100
 	if soaking() {
-		lives, samples = 200, 10000
+		lives, samples = 60, 3000
 	}
 	dir := filepath.Join(t.TempDir(), "data")
 	var calls []*call
 	for life := range lives {
-		calls = follows(calls, record(t, "recorded", dir, life, most))
+		part := "recorded"
+		if life%2 == 1 {
+			part = "compacted"
+		}
+		calls = follows(calls, record(t, part, dir, life, most))
 	}
 	survivesCuts(t, calls, dir, samples)
 }
@@ -197,7 +211,7 @@ func survivesCuts(t *testing.T, calls []*call, dir string, samples int) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	every, everyFirst := max(1, 2*len(calls)*len(cuts)/samples), 10 // each call is two moments
 	if soaking() {
-		everyFirst = 1
+		everyFirst = 4
 	}
 	tried := 0
 	err := replay(calls, dir, func(p *platter, said *promises, m moment) error {

@@ -494,8 +494,8 @@ func (f *follower) finish() error {
 			}
 		}
 	}
-	if err := f.end(); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Watch() = %w, want the context's end", err)
+	if f.end(); !errors.Is(f.err, context.Canceled) {
+		return fmt.Errorf("Watch() = %w, want the context's end", f.err)
 	}
 	f.historian.mu.Lock()
 	defer f.historian.mu.Unlock()
@@ -505,10 +505,10 @@ func (f *follower) finish() error {
 	return f.tellErr
 }
 
-func (f *follower) end() error {
+// end has Watch return.
+func (f *follower) end() {
 	f.stop()
 	<-f.ended
-	return f.err
 }
 
 func (f *follower) lastTold(key string) recordState {

@@ -22,5 +22,9 @@ test.each(cases)('%j', (status, text, tone, edits) => {
 })
 
 test('what the server says is why edits wait', () => {
-  expect(statusText({ tag: 'waiting', edits: 1, why: 'The disk is full.' }).detail).toBe('The disk is full.')
+  for (const why of ['The disk is full', 'The disk is full.']) {
+    expect(statusText({ tag: 'waiting', edits: 1, why }).detail).toBe(
+      'The disk is full. What you wrote stays in this tab and is sent by itself.',
+    )
+  }
 })

@@ -25,7 +25,8 @@ export function statusText(status: Status): StatusText {
       return { text: say.saving, short: say.saving, detail: say.savingDetail, tone: 'fine' }
     case 'waiting': {
       const text = say.waiting(status.edits)
-      return { text, short: text, detail: status.why || say.waitingDetail, tone: 'care' }
+      const detail = status.why ? `${status.why.replace(/\.?$/, '.')} ${say.waitingKept}` : say.waitingDetail
+      return { text, short: text, detail, tone: 'care' }
     }
     case 'offline': {
       const [text, short] = status.edits

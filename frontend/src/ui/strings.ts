@@ -119,6 +119,7 @@ export const strings = {
     savingDetail: 'Your last words are on their way to the server.',
     waiting: (n: number) => `${one(n, 'edit')} waiting`,
     waitingDetail: 'The server has not confirmed them yet. They stay in this tab until it has.',
+    waitingKept: 'What you wrote stays in this tab and is sent by itself.',
     offline: 'Offline',
     offlineWith: (n: number) => `Offline — ${one(n, 'edit')} kept in this tab until you are back`,
     offlineShort: (n: number) => `Offline · ${one(n, 'edit')}`,
