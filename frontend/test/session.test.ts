@@ -147,7 +147,6 @@ describe('sessions', () => {
     ['signed-out', 401, 'signed-out'],
     ['epoch-changed', 409, 'epoch-changed'],
     ['invalid-edit', 422, 'refused'],
-    ['page-full', 422, 'refused'],
   ])('end when told %s, with what is unsent', async (type, status, why) => {
     const { clock, server, writers } = await room(1)
     server.refusals = [new Problem(status, type, 'No', 'In detail.')]
@@ -244,5 +243,28 @@ describe('sessions', () => {
     await clock.pass(2000)
     expect(server.checks).toBe(before + 1)
     expect(writers[0]!.session.status).toEqual({ tag: 'saved' })
+  })
+
+  it('take out again what is too much for the page, and keep what was written after it', async () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const weather = { maxDelay: 50, loss: 0.1, deafness: 0.1 }
+      const { clock, server, writers } = await room(2, { weather, seed })
+      const [one, other] = writers as [Writer, Writer]
+      const told: string[] = []
+      one.session.onTakenBack(problem => told.push(problem.type))
+      server.full = true
+      one.types(insert(2, '[much too much]'))
+      one.types(insert(17, 'after'))
+      other.types(insert(5, '!'))
+      await clock.pass(20)
+      one.types(insert(0, 'before '))
+      await clock.pass(20_000)
+      expect(told, `seed ${seed}`).toEqual(['page-full'])
+      for (const { text, session } of writers) {
+        expect(text, `seed ${seed}`).toEqual([{ insert: 'before heafterllo!\n' }])
+        expect(session.status, `seed ${seed}`).toEqual({ tag: 'saved' })
+      }
+      expect(server.content).toEqual(one.text)
+    }
   })
 })

@@ -74,22 +74,29 @@ export class TestServer {
   readonly heard = new Map<string, Set<string>>()
   /** What the next submits are answered with, in place of the truth. */
   refusals: Problem[] = []
+  /** Whether it takes no insert of more than ten letters. */
+  full = false
   maxLag = Number.POSITIVE_INFINITY
   readonly present = new Map<string, PresentClient>()
   readonly lines = new Set<TestLine>()
   /** How often sessions wanted to know whether their line lives. */
   checks = 0
 
+  /** The content at seq 0. */
+  #first: Delta
+
   constructor(content: Delta = [{ insert: '\n' }]) {
     this.content = content
+    this.#first = content
   }
 
   get head(): number {
     return this.changes.length
   }
 
-  load(): LoadedPage {
-    return { info: PAGE, seq: this.head, epoch: this.epoch, delta: this.content }
+  load(seq = this.head): LoadedPage {
+    const changes = this.changes.slice(0, seq).map(({ delta }) => delta)
+    return { info: PAGE, seq, epoch: this.epoch, delta: changes.reduce(compose, this.#first) }
   }
 
   submit(body: string): number {
@@ -101,6 +108,8 @@ export class TestServer {
     const before = this.changes.find(change => change.client === edit.client && change.n === edit.n)
     if (before) return before.seq
     if (edit.epoch !== this.epoch) throw new Problem(409, 'epoch-changed', 'Epoch changed')
+    if (this.full && edit.delta.some(op => 'insert' in op && String(op.insert).length > 10))
+      throw new Problem(422, 'page-full', 'The page is full')
     if (edit.base > this.head) throw new Problem(409, 'base-ahead', 'Ahead')
     if (this.head - edit.base > this.maxLag)
       throw new Problem(409, 'base-too-old', 'Old', '', { head: this.head })
@@ -133,6 +142,7 @@ export class TestServer {
     this.epoch += '+'
     this.changes = []
     this.content = content
+    this.#first = content
     this.cut()
   }
 }
@@ -214,8 +224,8 @@ class TestTransport implements Transport {
     this.#rng = rng
   }
 
-  load(): Promise<LoadedPage> {
-    return this.#call(() => this.#server.load())
+  load(_: string, seq?: number): Promise<LoadedPage> {
+    return this.#call(() => this.#server.load(seq))
   }
 
   changes(_: string, after: number) {

@@ -55,7 +55,8 @@ export interface PresencePost {
 
 /** The server's calls that an open page needs. Each rejects with a Problem. */
 export interface Transport {
-  load(page: string): Promise<LoadedPage>
+  /** The page as it is, or as it was at `seq`. */
+  load(page: string, seq?: number): Promise<LoadedPage>
   changes(page: string, after: number): Promise<{ changes: Change[]; head: number }>
   /** Submits an edit, as the JSON text that it is; answers its seq. */
   submit(page: string, edit: string): Promise<number>

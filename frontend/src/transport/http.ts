@@ -56,8 +56,9 @@ export class HttpTransport implements Transport {
     this.#fetch = fetcher
   }
 
-  load(page: string): Promise<LoadedPage> {
-    return this.#call(pagePath(page), { method: 'GET' }, parseLoadedPage, LOAD_MS)
+  load(page: string, seq?: number): Promise<LoadedPage> {
+    const at = seq === undefined ? '' : `?seq=${seq}`
+    return this.#call(pagePath(page) + at, { method: 'GET' }, parseLoadedPage, LOAD_MS)
   }
 
   changes(page: string, after: number) {

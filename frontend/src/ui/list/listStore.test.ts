@@ -69,3 +69,19 @@ test('an answer to an older question is dropped', async () => {
   await Promise.resolve()
   expect(ids(store.list.value!)).toBe('second')
 })
+
+test('rows that were being loaded when the list is read again come with it', async () => {
+  const asked: { limit?: number; cursor?: string }[] = []
+  const api = {
+    pages: async (ask: { limit?: number; cursor?: string }) => {
+      asked.push(ask)
+      return { pages: Array.from({ length: ask.limit! }, (_, i) => row(`p${i}`, 1)), cursor: 'next' }
+    },
+  } as unknown as Api
+  const store = new ListStore(api, () => () => {})
+  await store.refresh()
+  void store.more()
+  await store.refresh()
+  expect(asked.map(({ limit }) => limit)).toEqual([50, 50, 100])
+  expect(store.list.value!.rows.length).toBe(100)
+})

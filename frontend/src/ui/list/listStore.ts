@@ -87,7 +87,9 @@ export class ListStore {
   /** Reads the list again, as far as it was shown. */
   async refresh(): Promise<void> {
     const question = ++this.#question
-    const limit = Math.min(1000, Math.max(PAGE_SIZE, this.list.value?.rows.length ?? 0))
+    // What is being asked for with `more` is dropped when it comes, so it is asked for here.
+    const rows = (this.list.value?.rows.length ?? 0) + (this.loadingMore.value ? PAGE_SIZE : 0)
+    const limit = Math.min(1000, Math.max(PAGE_SIZE, rows))
     try {
       const { pages, cursor } = await this.#api.pages({ ...this.#view, limit })
       if (question !== this.#question) return
