@@ -79,7 +79,7 @@ e2e: build e2e/node_modules packages ## the end-to-end tests alone
 shot: build e2e/node_modules packages ## take README's screenshot again
 	cd e2e && HALLEY_BIN=$(CURDIR)/bin/halley HALLEY_SHOT=1 npx vitest run screenshot
 
-packages: # browsers and strace for the tests, from the system
+packages: # browsers, proxies and strace for the tests, from the system
 	@.ci/packages
 
 generate: ## nothing is generated so far but the golden files of converters

@@ -116,7 +116,7 @@ func TestOtherCarriers(t *testing.T) {
 		t.Skip("this is one of those runs")
 	}
 	const tests = "^(TestHello|TestCatchUp|TestChangeEvent|TestReconnect|TestReset|TestGone|TestUnreadableLines|TestBye|" +
-		"TestSettingsEvents|TestLongPoll|TestPresence|TestLostLine|TestDrain|TestSession|TestResend|TestTooManyStreams|TestImport)$"
+		"TestSettingsEvents|TestLongPoll|TestPresence|TestLostLine|TestDrain|TestSession|TestResend|TestTooManyStreams|TestImport|TestRudeClients)$"
 	for _, name := range carriers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // much of it is waiting

@@ -287,7 +287,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, asked Line) error {
 // serveLight is Serve for the light path. The line's shard has it only once it
 // is open: until then nothing that is raised has any effect.
 func (h *Hub) serveLight(w http.ResponseWriter, r *http.Request, l *line, sock socket) error {
-	l.light = &light{sock: sock, away: true, shard: h.shards[randv2.IntN(len(h.shards))]}
+	l.light = light{sock: sock, away: true, shard: h.shards[randv2.IntN(len(h.shards))]}
 	if !h.register(l) {
 		sock.release()
 		l.out = newWriter(w, h.cfg.WriteTimeout)
