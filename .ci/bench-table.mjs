@@ -36,6 +36,7 @@ const rows = [
   ['step of a page, 64 edits a batch', least(3e5, plain('/s')), () => best(`${step}crowd_of_64`, 'edits/s')],
   ['step of a page, each edit a batch of its own', null, () => best(`${step}alone`, 'edits/s'), plain('/s')],
   ["an edit's way without network and disk", null, () => best('halley/editor/httpapi BenchmarkEdge'), ns],
+  ['50 writers while a backup is written, of what they store without', least(0.7, plain(' ×')), () => highest('halley/storage/bolt BenchmarkBackup', 'of-without')],
   ['upload of 100 KB, durable', null, () => best(`${uploads}100KB/1-writers/store`), ns],
   ['  a bare file, synced and renamed', null, () => ratio(best(`${uploads}100KB/1-writers/bare-file`), best(`${uploads}100KB/1-writers/store`)), plain(' × as long')],
   ['diff of one edit in 10 KB', most(2e5, ns), () => best(`${diff}one_edit_in_10_KB`)],
@@ -107,6 +108,12 @@ const values = new Map()
 function best(benchmark, unit = 'ns/op') {
   const all = values.get(`${benchmark} ${unit}`)
   return all && (unit.endsWith('/s') ? Math.max(...all) : Math.min(...all))
+}
+
+// The best value of a metric that is better when it is higher.
+function highest(benchmark, unit) {
+  const all = values.get(`${benchmark} ${unit}`)
+  return all && Math.max(...all)
 }
 
 function read(line, pkg) {

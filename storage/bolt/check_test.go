@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -251,5 +252,26 @@ func TestCheckFindsWrongRows(t *testing.T) {
 				t.Errorf("Check says %q, want %q", bad, c.want)
 			}
 		})
+	}
+}
+
+// TestCheckFindsAFileThatIsCutOff: also where only free pages are lost.
+func TestCheckFindsAFileThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir, Config{})
+	mustAppend(t, s, "page", 0, bigChange(1))
+	size := usedUpTo(t, s)
+	s.Close()
+	if err := os.Truncate(filepath.Join(dir, FileName), size-1); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir, Config{})
+	if bad := checked(t, s); len(bad) != 1 || !strings.Contains(bad[0], "it is cut off") {
+		t.Errorf("Check says %q", bad)
+	}
+	err := s.Backup(t.Context(), func(int64) io.Writer { return io.Discard })
+	if err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("Backup() = %v", err)
 	}
 }
