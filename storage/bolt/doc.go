@@ -11,8 +11,8 @@
 // anybody is answered (see recovery.go).
 //
 // It promises what package storage says, on a file system that keeps what
-// fdatasync has returned for. It does not promise to find a damaged bbolt page
-// that no read touches.
+// fdatasync has returned for. A damaged page of bbolt's is found by the first
+// read that touches it, and by Store.Check.
 //
 // # Layout
 //
