@@ -96,7 +96,9 @@ func (s *Store) copyRows(ctx, stopped context.Context, tx *bbolt.Tx, start func(
 	}
 	to = start(tx.Size() + blobs.size())
 	w := &copyWriter{to: s.pace(stopped, to), ctx: ctx, stopped: stopped}
-	if _, err := tx.WriteTo(w); err != nil {
+	if _, err := tx.WriteTo(w); errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("its file is cut off: %w", io.ErrUnexpectedEOF)
+	} else if err != nil {
 		return nil, nil, cmp.Or(w.err, err) // bbolt's keeps its text alone
 	}
 	return to, blobs, nil
