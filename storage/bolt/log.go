@@ -100,7 +100,7 @@ func (t *tables) checkEnd(c *bbolt.Cursor, page storage.PageID, head headRow) er
 		return nil
 	}
 	k, v := c.Prev()
-	end := head.link
+	var end link
 	switch {
 	case !bytes.HasPrefix(k, pageKey(page, kindChange)):
 		b, there, err := t.blockOf(page, head.seq)
