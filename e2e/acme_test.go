@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -177,15 +178,19 @@ func port(t *testing.T, address string) int {
 	return at.Port
 }
 
-// freePort is a port at which nobody listens now.
+// freePort is a port at which nobody listens now. It is none of those that
+// the system gives to whoever asks for any.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(10000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().(*net.TCPAddr).Port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port from 20000 to 29999 is free")
+	return 0
 }
 
 // nameServer knows one answer to every question: this machine.

@@ -112,11 +112,12 @@ func (c carrier) transport() *http.Transport {
 // TestOtherCarriers runs the tests of lines, of what goes with them and of
 // large bodies over every other HTTP that the server speaks.
 func TestOtherCarriers(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(carrierVariable) != "" {
 		t.Skip("this is one of those runs")
 	}
 	const tests = "^(TestHello|TestCatchUp|TestChangeEvent|TestReconnect|TestReset|TestGone|TestUnreadableLines|TestBye|" +
-		"TestSettingsEvents|TestLongPoll|TestPresence|TestLostLine|TestDrain|TestSession|TestResend|TestTooManyStreams|TestImport)$"
+		"TestSettingsEvents|TestLongPoll|TestPresence|TestLostLine|TestDrain|TestSession|TestResend|TestTooManyStreams|TestImport|TestRudeClients)$"
 	for _, name := range carriers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // much of it is waiting

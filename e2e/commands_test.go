@@ -346,7 +346,7 @@ func TestFlags(t *testing.T) {
 	halley(t, "import", "--server", "nowhere", os.Args[0]).failed(1, "nowhere").inOneLine()
 
 	help := halley(t, "help").ok().stdout
-	for _, command := range []string{"serve", "import", "export", "version"} {
+	for _, command := range []string{"serve", "import", "export", "backup", "restore", "verify", "compact", "version"} {
 		if !strings.Contains(help, "halley "+command) {
 			t.Errorf("help does not name %s: %s", command, help)
 		}

@@ -129,11 +129,7 @@ func deletes(yes bool, count int) string {
 // stalledReader is a line that nobody reads.
 func (c *caller) stalledReader(page string) net.Conn {
 	c.tb.Helper()
-	conn, err := net.Dial("tcp", c.s.listen)
-	if err != nil {
-		c.tb.Fatal(err)
-	}
-	c.tb.Cleanup(func() { conn.Close() })
+	conn := c.s.dial()
 	var cookies []string
 	for _, cookie := range c.http.Jar.Cookies(mustURL(c.s.url)) {
 		cookies = append(cookies, cookie.String())

@@ -26,6 +26,7 @@ type server struct {
 	log    log
 	env    []string // besides ours
 	files  int      // that the process may have open; 0: as many as the system lets it
+	wrap   []string // a command that runs it; nil: none
 
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process has ended
@@ -64,6 +65,9 @@ func (s *server) start() {
 	s.cmd = exec.Command(binary, args...)
 	if s.files > 0 {
 		s.cmd = exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, s.files), binary}, args...)...)
+	}
+	if len(s.wrap) > 0 {
+		s.cmd = exec.Command(s.wrap[0], append(append(s.wrap[1:], binary), args...)...)
 	}
 	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stderr = &s.log

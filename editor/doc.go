@@ -9,7 +9,9 @@
 //
 // Pages (registry.go) is the way in: every change of a page, also an import
 // or a restore, goes through Submit, and leaves through the push line
-// (follow.go). Presence (presence.go) is never stored.
+// (follow.go). Presence (presence.go) is never stored. Pictures and attachments
+// (file.go) lie outside the text, which names them by their hash: who may view
+// a page that names one may read it, and name it elsewhere.
 //
 // Everything exported is safe for concurrent use. The package knows nothing
 // of HTTP; who asks is a Principal, and whether they may is an Authorizer's

@@ -57,7 +57,6 @@ func (b *batch) release() {
 		return
 	}
 	clear(b.segments)
-	clear(b.frames[:cap(b.frames)])
 	*b = batch{buf: b.buf[:0], segments: b.segments[:0], frames: b.frames[:0], id: b.id[:0]}
 	batches.Put(b)
 }

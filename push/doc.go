@@ -19,15 +19,32 @@
 // wait for it, its memory does not grow, and it goes on from the log on the
 // same line.
 //
-// What a line is to be sent (line.go) is apart from who drives it: a loop that
-// writes a stream, or the answer to a poll.
+// What a line is to be sent (line.go) is apart from who drives it: the answer to
+// a poll, a loop that writes a stream (stream.go), or the light path.
+//
+// # The light path
+//
+// On Linux a stream over plain HTTP/1 needs no goroutine (light.go). Its handler
+// hijacks the connection, sends what there is and returns; what is left is some
+// 500 bytes and a descriptor. Woken lines queue up at a shard, one goroutine for
+// every two processors, which gathers and writes without ever blocking: an epoll
+// (socket_linux.go) tells of connections that take bytes again, and of peers
+// that have gone. What the Source has to be asked for, which may wait for a disk,
+// is gathered by a goroutine of the line's own that ends when the reader has
+// caught up, or takes no more. Of a write that was not taken whole the line keeps
+// the rest, and gathers nothing until it is gone; where nothing of it goes for
+// Config.WriteTimeout, the peer is dead.
+//
+// TLS, HTTP/2, connections that ConnContext has not seen, and other systems take
+// the loop, with the same bytes. Both pass the same tests.
 //
 // # Concurrency
 //
 // Every method of Hub may be called from any goroutine; events of one topic
 // arrive in the order of their Publish calls, so whoever numbers them must
-// publish them in that order. Serve runs in its caller's goroutine. The hub
-// itself has one goroutine (heartbeats), which Close stops.
+// publish them in that order. Serve runs in its caller's goroutine, on the light
+// path until the line is open. The hub itself has few goroutines (heartbeats,
+// shards, epoll), which Close stops.
 //
 // # What it does not promise
 //

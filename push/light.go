@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -38,7 +39,7 @@ type stall struct {
 // open sends the head of the response and what there is to say, and hands the
 // line to its shard. An error means that nothing was written.
 func (l *line) open(ctx context.Context, w http.ResponseWriter, r *http.Request, starts map[string]uint64) error {
-	t := l.light
+	t := &l.light
 	l.gather()
 	l.batch.buf = appendHead(l.batch.buf, r, w.Header(), l.enc.contentType)
 	l.greet(starts)
@@ -50,9 +51,11 @@ func (l *line) open(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	}
 	_ = conn.Close() // the socket holds the connection
 	l.asked = nil
-	l.push()
-	if t.sock.watch(l) != nil {
+	if t.sock.watch(l) == nil {
+		l.push()
+	} else {
 		t.failed = true
+		l.discard()
 	}
 	bits := back
 	if rest != nothing {
@@ -83,7 +86,7 @@ func (l *line) giveBack(bits uint32) {
 
 // drive is the shard's turn with a line that was woken.
 func (l *line) drive() {
-	t := l.light
+	t := &l.light
 	if t.away && l.bits.Load()&back == 0 {
 		return // what was raised is kept until the line is back
 	}
@@ -108,7 +111,7 @@ func (l *line) drive() {
 
 // advanceLight gathers and writes what there is without asking the Source.
 func (l *line) advanceLight(heard uint32) {
-	t := l.light
+	t := &l.light
 	l.gather()
 	rest := nothing
 	switch {
@@ -142,28 +145,37 @@ func (l *line) advanceLight(heard uint32) {
 // pull gathers with the Source's help until the reader has what there is, takes
 // no more, or there is something else to be done for the line.
 func (l *line) pull() {
+	defer l.giveBack(back)
+	defer l.survive()
 	const urgent = bye | over | cut | hungUp
 	for {
 		l.gather()
 		rest := l.collect(l.hub.ctx, true)
 		if done := l.push(); !done || l.light.failed || rest == nothing || l.bits.Load()&urgent != 0 {
-			break
+			return
 		}
 	}
-	l.giveBack(back)
+}
+
+// survive ends the line alone where the Source panics, as net/http does for a
+// handler's.
+func (l *line) survive() {
+	if r := recover(); r != nil {
+		l.hub.cfg.Logger.Error("panic while a line was caught up", "panic", r, "stack", string(debug.Stack()))
+		l.light.failed = true
+	}
 }
 
 // push writes what is gathered. It reports false where the connection does not
 // take all of it: the rest is kept, and written when it takes more.
 func (l *line) push() bool {
-	t, b := l.light, l.batch
+	t, b := &l.light, l.batch
 	if b.size() == 0 {
 		l.discard()
 		return true
 	}
 	rest, _, err := writeSome(t.sock, b.take())
 	if err == nil && len(rest) > 0 {
-		clear(b.frames[:cap(b.frames)]) // a stalled line keeps no frames that the ring has dropped
 		t.stall = &stall{rest: rest, since: time.Now(), queued: t.sock.queued()}
 		t.stall.timer = time.AfterFunc(l.hub.cfg.WriteTimeout, func() { l.raise(lapse) })
 		return false
@@ -190,7 +202,7 @@ func (l *line) resume(heard uint32) bool {
 	if heard&(writable|lapse) == 0 {
 		return false
 	}
-	t := l.light
+	t := &l.light
 	rest, n, err := writeSome(t.sock, t.stall.rest)
 	if err != nil || len(rest) == 0 {
 		l.settle(err)
@@ -230,7 +242,7 @@ func writeSome(s socket, segments [][]byte) (rest [][]byte, written int, err err
 
 // hangUp ends the line.
 func (l *line) hangUp(reset bool) {
-	t := l.light
+	t := &l.light
 	if t.stall != nil {
 		t.stall.timer.Stop()
 		t.stall = nil

@@ -28,28 +28,27 @@ const replayEvents = 1024
 // Ten thousand of them may lie idle, so it holds nothing of the request that
 // opened it for longer than its opening.
 type line struct {
-	hub       *Hub
-	asked     *Line // nil once a light line is open
-	reader    string
-	onEnd     func()
-	enc       *encoding
-	transport Transport
-	budget    int    // gather about so many bytes
-	slot      int    // in hub.lines
-	wrote     uint32 // hub.ticks at the last write
-
-	subs   []subscription // Start in the order asked, then Also
-	turn   int            // the subscription whose turn it is to be gathered first
-	single bool           // ids are bare seqs
-
-	batch *batch // nil while the line waits
-
+	// What each delivery touches stands together, in few of the processor's cache lines.
 	signal
+	light                     // of a line without a goroutine
+	subs      []subscription  // Start in the order asked, then Also
+	first     [1]subscription // place for one of them, as most lines have
+	turn      int             // the subscription whose turn it is to be gathered first
+	single    bool            // ids are bare seqs
+	batch     *batch          // nil while the line waits
+	hub       *Hub
+	enc       *encoding
+	budget    int    // gather about so many bytes
+	wrote     uint32 // hub.ticks at the last write
+	transport Transport
+
+	asked       *Line // nil once a light line is open
+	reader      string
+	onEnd       func()
+	slot        int                    // in hub.lines
 	returnAfter atomic.Int64           // of the drain's bye, a time.Duration
 	why         atomic.Pointer[string] // of the bye that end asks for
-
-	out   *writer // of a line with a goroutine of its own
-	light *light  // of one without
+	out         *writer                // of a line with a goroutine of its own
 }
 
 func newLine(h *Hub, asked Line) (*line, error) {
@@ -66,7 +65,11 @@ func newLine(h *Hub, asked Line) (*line, error) {
 		transport: asked.Transport,
 		single:    len(asked.Start) == 1 && !asked.Composite,
 		budget:    streamBytes,
-		subs:      make([]subscription, 0, len(asked.Start)+len(asked.Also)),
+	}
+	if n := len(asked.Start) + len(asked.Also); n > len(l.first) {
+		l.subs = make([]subscription, 0, n)
+	} else {
+		l.subs = l.first[:0]
 	}
 	if asked.Transport != SSE {
 		l.enc = ndjson
@@ -253,6 +256,7 @@ func (l *line) advance(ctx context.Context, s *subscription, mayAsk bool) left {
 	for _, f := range haul.frames {
 		l.addFrame(s, f)
 	}
+	clear(haul.frames) // the space for them is kept, and is not to keep them
 	if haul.end != nil {
 		l.addFrame(s, haul.end)
 		l.leave(s)

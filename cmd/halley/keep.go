@@ -213,11 +213,15 @@ func (cfg keepConfig) mayReplace() error {
 func writeBackup(ctx context.Context, env environ, cfg keepConfig) (size int64, err error) {
 	folder := filepath.Dir(cfg.file)
 	temp, err := os.CreateTemp(folder, ".halley-*")
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return 0, fmt.Errorf("the folder %s cannot be written: %w", folder, path.Err)
+	}
 	if err != nil {
-		return 0, plainPathError(err)
+		return 0, err
 	}
 	defer os.Remove(temp.Name()) // once it is renamed there is none
-	size, err = copyStore(ctx, env, cfg.data, temp)
+	size, err = copyStore(ctx, env, cfg.data, &syncing{file: temp})
 	if err == nil {
 		err = temp.Sync()
 	}
@@ -228,6 +232,25 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (size int64, 
 		return 0, err
 	}
 	return size, syncFolder(folder)
+}
+
+// syncEvery is how much of a backup may wait to be written to the disk: all of
+// it at the end would hold up the edits that wait for the disk then.
+const syncEvery = 8 << 20
+
+// syncing gets a file onto the disk bit by bit.
+type syncing struct {
+	file   *os.File
+	behind int
+}
+
+func (s *syncing) Write(b []byte) (int, error) {
+	n, err := s.file.Write(b)
+	if s.behind += n; s.behind < syncEvery || err != nil {
+		return n, err
+	}
+	s.behind = 0
+	return n, s.file.Sync()
 }
 
 func syncFolder(dir string) error {
@@ -295,10 +318,19 @@ func restore(ctx context.Context, env environ, args []string) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("restore %s: %w", cfg.file, err)
+		return fmt.Errorf("restore %s: %w", cfg.file, plainBackupError(err))
 	}
 	fmt.Fprintf(env.stdout, "restored %s to %s: %s\n", cfg.file, cfg.data, countsOf(v))
 	return nil
+}
+
+// plainBackupError says of a file that is no backup just that, without where it
+// was tried.
+func plainBackupError(err error) error {
+	if errors.Is(err, bolt.ErrNotStore) {
+		return errors.New("this is no backup, or one that is damaged or cut off")
+	}
+	return err
 }
 
 // errDamaged: what is damaged has been said.

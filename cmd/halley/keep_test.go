@@ -119,10 +119,18 @@ func TestBackupReplaces(t *testing.T) {
 	for _, args := range [][]string{{filepath.Join(dir, bolt.FileName)}, {filepath.Join(dir, bolt.FileName), "--force"}} {
 		run(args...).wantOneLine(t, 1, "is the workspace itself")
 	}
+	h := halley(context.Background(), io.Discard, nil, "restore", empty, "--data", filepath.Join(t.TempDir(), "fresh"))
+	if h.status != 0 {
+		t.Errorf("halley restore of what an empty file became ends with %+v", h)
+	}
+	for _, args := range [][]string{{}, {"--page", "page", "--data", dir}} {
+		h := halley(context.Background(), io.Discard, nil, append([]string{"restore", other, "--data", filepath.Join(t.TempDir(), "fresh")}, args...)...)
+		h.wantOneLine(t, 1, "this is no backup, or one that is damaged")
+	}
 	if h := run(other, "--force"); h.status != 0 || !bolt.IsBackup(other) {
 		t.Errorf("halley backup --force ends with %+v", h)
 	}
-	run(filepath.Join(folder, "no", "folder")).wantOneLine(t, 1, "no such file or directory")
+	run(filepath.Join(folder, "no", "folder")).wantOneLine(t, 1, "the folder "+filepath.Join(folder, "no")+" cannot be written: no such file")
 	if there, err := os.ReadDir(folder); err != nil || len(there) != 3 {
 		t.Errorf("the folder holds %v, %v; want three backups", there, err)
 	}

@@ -105,7 +105,9 @@ func TestNewerStore(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{serveArgs(dir), {"export", "--data", dir}, {"import", "--data", dir, t.TempDir()}} {
+	for _, args := range [][]string{serveArgs(dir), {"export", "--data", dir}, {"import", "--data", dir, t.TempDir()},
+		{"backup", "--data", dir, filepath.Join(t.TempDir(), "backup")}, {"verify", "--data", dir}, {"compact", "--data", dir},
+		{"restore", "--data", filepath.Join(t.TempDir(), "fresh"), filepath.Join(dir, bolt.FileName)}} {
 		halley(t.Context(), io.Discard, nil, args...).wantOneLine(t, 1, "newer Halley")
 	}
 }

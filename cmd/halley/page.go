@@ -63,7 +63,7 @@ func restorePage(ctx context.Context, env environ, cfg keepConfig) error {
 	defer os.RemoveAll(aside)
 	err = bolt.Restore(aside, storeConfig(nil), from, func(s *bolt.Store) error { return bringPage(ctx, env, cfg, s) })
 	if err != nil {
-		return fmt.Errorf("restore a page of %s: %w", cfg.file, err)
+		return fmt.Errorf("restore a page of %s: %w", cfg.file, plainBackupError(err))
 	}
 	return nil
 }

@@ -14,12 +14,18 @@ import (
 
 	"halley/editor"
 	"halley/editor/httpapi"
+	"halley/push"
 	"halley/storage/bolt"
 )
 
 const (
 	defaultListen = "127.0.0.1:8080"
 	defaultData   = "halley-data"
+
+	defaultHeartbeat = 12 * time.Second
+	leastHeartbeat   = 100 * time.Millisecond
+	mostHeartbeat    = time.Minute
+
 	defaultUpload = 64
 	drainTime     = 10 * time.Second
 )
@@ -36,6 +42,7 @@ type serveConfig struct {
 	h2c           bool
 	proxies       prefixesFlag
 	streams       httpapi.StreamLimits
+	heartbeat     time.Duration
 	maxUpload     mebibytes
 	logLevel      slog.Level
 }
@@ -58,6 +65,7 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
 	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
 	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
+	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat, "how often a quiet stream shows a sign of life; keep it below your proxy's idle `time`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
@@ -84,7 +92,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 	}
 	defer f.close()
 	defer f.reloadOnSignal()()
-	w, err := openWorkspace(ctx, cfg.data, editor.Config{MaxFileBytes: int64(cfg.maxUpload) << 20}, f.edge())
+	w, err := openWorkspace(ctx, cfg.data, cfg.pages(), f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
@@ -97,8 +105,16 @@ func serve(ctx context.Context, env environ, args []string) error {
 	return errors.Join(err, w.close())
 }
 
+// pages is how the live pages are to behave.
+func (cfg *serveConfig) pages() editor.Config {
+	return editor.Config{MaxFileBytes: int64(cfg.maxUpload) << 20, Push: push.Config{Heartbeat: cfg.heartbeat}}
+}
+
 // settle finds out what was not said, and refuses what cannot be.
 func (cfg *serveConfig) settle() error {
+	if cfg.heartbeat < leastHeartbeat || cfg.heartbeat > mostHeartbeat {
+		return fmt.Errorf("--heartbeat %v: it must be from %v to %v", cfg.heartbeat, leastHeartbeat, mostHeartbeat)
+	}
 	if err := cfg.settleTLS(); err != nil {
 		return err
 	}

@@ -57,6 +57,17 @@ export class Program {
     return (await this.call(`/api/pages/${id}/content?format=md`)).text()
   }
 
+  /** Uploads a file to a page, which does not name it yet. */
+  async upload(
+    id: string,
+    name: string,
+    data: Uint8Array<ArrayBuffer>,
+  ): Promise<{ path: string; type: string }> {
+    const body = new FormData()
+    body.set('file', new Blob([data]), name)
+    return this.#json(`/api/pages/${id}/files`, { method: 'POST', body })
+  }
+
   async trash(id: string): Promise<void> {
     await this.call(`/api/pages/${id}`, { method: 'DELETE' })
   }

@@ -141,8 +141,9 @@ func (s *Server) getContent(c *gin.Context) {
 		c.Header("Content-Disposition", disposition(page.Title, format.Extensions[0]))
 	}
 	// A page's HTML is looked at in the browser: it may load pictures and
-	// nothing else, whatever slipped through.
-	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox")
+	// nothing else, whatever slipped through. Its own pictures are for whoever is
+	// signed in here, so it keeps its origin; without scripts that gives it nothing.
+	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
 	c.Data(http.StatusOK, format.MediaTypes[0], file)
 }
 

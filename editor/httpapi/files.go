@@ -160,8 +160,8 @@ func fileType(head []byte) string {
 }
 
 // fileSecurity lets a file that a browser opens by itself do nothing at all,
-// whatever it is.
-const fileSecurity = "default-src 'none'; sandbox"
+// whatever it is. The styles are the browser's own, around a picture.
+const fileSecurity = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 func (s *Server) getFile(c *gin.Context) {
 	h, err := storage.ParseHash(c.Param("hash"))

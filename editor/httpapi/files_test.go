@@ -5,7 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -75,7 +78,7 @@ func TestFilesRunNothing(t *testing.T) {
 				t.Errorf("%s of %s answers %d %q", method, c.name, got.Code, got.Body)
 			}
 			for name, want := range map[string]string{
-				"Content-Type": c.kind, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox",
+				"Content-Type": c.kind, "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
 				"Cache-Control": "private, no-cache", "Etag": `"` + strings.TrimPrefix(file.Path, "/files/") + `"`, "Cross-Origin-Resource-Policy": "same-origin",
 				"Content-Length": fmt.Sprint(len(c.data)),
 			} {
@@ -252,5 +255,38 @@ func TestUploadLimit(t *testing.T) {
 	err := s.store.Blobs(t.Context(), func(storage.Blob) error { kept++; return nil })
 	if kept != 1 || err != nil {
 		t.Errorf("%d files are kept, %v, want 1", kept, err)
+	}
+}
+
+// zeros is a reader of zeros without an end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// TestUploadsTakeLittleMemory: a file is on its way to the disk as it comes in.
+func TestUploadsTakeLittleMemory(t *testing.T) {
+	const size = 48 << 20
+	b := signIn(t, newServer(t, Config{}))
+	page := b.makes("Files")
+	frame, kind := form(t, "zeros", "")
+	cut := strings.LastIndex(frame, "\r\n--")
+	body := io.MultiReader(strings.NewReader(frame[:cut]), io.LimitReader(zeros{}, size), strings.NewReader(frame[cut:]))
+	r := httptest.NewRequest("POST", "/api/pages/"+string(page)+"/files", body)
+	r.Host, r.ContentLength = "localhost:8080", -1
+	r.Header.Set("Content-Type", kind)
+	r.AddCookie(b.cookie)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := httptest.NewRecorder()
+	b.s.ServeHTTP(got, r)
+	runtime.ReadMemStats(&after)
+	if got.Code != http.StatusCreated || !strings.Contains(got.Body.String(), fmt.Sprintf(`"size":%d`, size)) {
+		t.Fatalf("an upload of %d bytes answers %d %s", size, got.Code, got.Body)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > size/10 {
+		t.Errorf("an upload of %d bytes takes %d of memory", size, took)
 	}
 }

@@ -36,7 +36,8 @@ type reader struct {
 	mu      sync.Mutex         // guards the fields below
 	seqs    [maxPages]uint64
 	got     int
-	late    []time.Duration // from publishing to arrival, one each
+	timed   bool            // keep how late each is
+	late    []time.Duration // from publishing to arrival
 	wrong   string          // the first event that was not the next one
 	ended   bool
 	arrived *sync.Cond // got or ended has changed
@@ -127,13 +128,15 @@ func (r *reader) take(b []byte, rest *[]byte) {
 }
 
 func (r *reader) note(m []byte, now int64) {
-	page, seq, at := number(m[1:5]), uint64(number(m[6:18])), int64(number(m[19:39]))
+	page, seq := number(m[1:5]), uint64(number(m[6:18]))
 	if r.seqs[page]+1 != seq && r.seqs[page] != 0 && r.wrong == "" {
 		r.wrong = fmt.Sprintf("change %d of page %d after %d", seq, page, r.seqs[page])
 	}
 	r.seqs[page] = seq
 	r.got++
-	r.late = append(r.late, time.Duration(now-at))
+	if r.timed {
+		r.late = append(r.late, time.Duration(now-int64(number(m[19:39]))))
+	}
 }
 
 func number(digits []byte) (n int) {
@@ -165,11 +168,14 @@ func (rs *readers) await(n int) {
 	}
 }
 
-// forget begins a new measurement.
-func (rs *readers) forget() {
+// forget begins a new measurement, in which it is noted how late changes are.
+func (rs *readers) forget() { rs.again(true) }
+
+// again begins one; timed says whether it is noted.
+func (rs *readers) again(timed bool) {
 	for _, r := range rs.all {
 		r.mu.Lock()
-		r.got, r.late = 0, r.late[:0]
+		r.got, r.late, r.timed = 0, r.late[:0], timed
 		r.mu.Unlock()
 	}
 }

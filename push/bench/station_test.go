@@ -82,8 +82,8 @@ func carryOut(s station, o order, seqs *[maxPages]uint64) (r report, err error) 
 	for o.Count > 0 && r.Published < o.Count || o.Count == 0 && time.Since(start) < o.For {
 		if o.Rate > 0 {
 			time.Sleep(time.Until(start.Add(time.Duration(float64(r.Published) / o.Rate * float64(time.Second)))))
-		} else {
-			for s.behind() >= window {
+		} else if s.behind() >= window {
+			for s.behind() > window/2 {
 				time.Sleep(50 * time.Microsecond)
 			}
 		}

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -130,6 +131,10 @@ func evidence(line string) ([]byte, error) {
 		c := changeOf(a.client, a.n)
 		c.Payload = nil
 		return append(changeKey(a.page, a.seq), encodeChange(&c)...), nil
+	}
+	for _, data := range p.blobs { // its row; its file was synced before, as a power cut shows
+		hash := sha256.Sum256(data)
+		return hash[:], nil
 	}
 	for page, seq := range p.checkpoints {
 		return sealKey(page, seq), nil

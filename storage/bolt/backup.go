@@ -59,7 +59,7 @@ func (c *copies) stop(why error) {
 
 // Backup writes a copy of the store, as it is at one moment after the call, to
 // the writer that start returns for its size in bytes. Readers and writers go
-// on meanwhile. The copy is a store's file itself, with the blobs behind it;
+// on meanwhile, and have the disk to themselves most of the time. The copy is a store's file itself, with the blobs behind it;
 // [Restore] gives it a folder and an epoch. Each Write to the writer should end
 // in bounded time: if the disk fails, the store waits for it before it recovers,
 // and the backup fails.
@@ -85,7 +85,7 @@ func (s *Store) backup(ctx context.Context, start func(size int64) io.Writer) er
 	if err != nil || blobs == nil {
 		return err
 	}
-	return s.copyBlobs(&copyWriter{to: to, ctx: ctx, stopped: s.closing}, blobs)
+	return s.copyBlobs(&copyWriter{to: s.pace(s.closing, to), ctx: ctx, stopped: s.closing}, blobs)
 }
 
 // copyRows copies what tx shows, and returns what goes behind it.
@@ -95,11 +95,18 @@ func (s *Store) copyRows(ctx, stopped context.Context, tx *bbolt.Tx, start func(
 		return nil, nil, err
 	}
 	to = start(tx.Size() + blobs.size())
-	w := &copyWriter{to: to, ctx: ctx, stopped: stopped}
-	if _, err := tx.WriteTo(w); err != nil {
+	w := &copyWriter{to: s.pace(stopped, to), ctx: ctx, stopped: stopped}
+	if _, err := tx.WriteTo(w); errors.Is(err, io.EOF) {
+		return nil, nil, fmt.Errorf("its file is cut off: %w", io.ErrUnexpectedEOF)
+	} else if err != nil {
 		return nil, nil, cmp.Or(w.err, err) // bbolt's keeps its text alone
 	}
 	return to, blobs, nil
+}
+
+// pace has a copy leave writers the disk, until ctx ends.
+func (s *Store) pace(ctx context.Context, to io.Writer) io.Writer {
+	return &paced{ctx: ctx, to: to, gate: s.gate}
 }
 
 // beginCopy begins a transaction over a synced state, for a copy to end.

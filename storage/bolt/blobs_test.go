@@ -13,10 +13,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -177,16 +180,23 @@ func TestUploadsOnAFailingDisk(t *testing.T) {
 	wantOnly(t, s, dir, first, second, third)
 }
 
-// TestUploadsThatFailOnTheWay: a folder that cannot be written to is a disk
-// that refuses, and said so.
+// TestUploadsThatFailOnTheWay: a sender who breaks off leaves nothing behind; a
+// folder that cannot be written to is a disk that refuses.
 func TestUploadsThatFailOnTheWay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir, Config{})
+	brokeOff := errors.New("the sender broke off")
+	_, err := s.PutBlob(t.Context(), "page", stays(), io.MultiReader(bytes.NewReader(someBytes(1, 300_000)), iotest.ErrReader(brokeOff)))
+	wantIs(t, "an upload that is broken off", err, brokeOff)
+	wantOnly(t, s, dir)
+
+	dir = t.TempDir()
+	s = openStore(t, dir, Config{})
 	if err := os.WriteFile(filepath.Join(dir, BlobFolder), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.PutBlob(t.Context(), "page", stays(), strings.NewReader("x"))
+	_, err = s.PutBlob(t.Context(), "page", stays(), strings.NewReader("x"))
 	wantIs(t, "an upload with a file in the folder's place", err, storage.ErrDiskFull)
 }
 
@@ -333,12 +343,24 @@ func TestRestoreOfBlobsRefuses(t *testing.T) {
 	}
 }
 
-// uploadersChild uploads, names and sweeps until it is killed, and prints what
-// is acknowledged: "up N" for an upload, "named N" for a change that names it.
+// uploadBytes is the upload n of uploadersChild.
+func uploadBytes(n uint64) []byte { return someBytes(n, int(n%7)*20_000) }
+
+// uploadersChild uploads, names and sweeps until it is killed, or has said
+// enough, and prints what is acknowledged: "up N" for an upload, "named N" for a
+// change that names it.
 func uploadersChild() {
 	s, ctx := childStore(Config{}), context.Background()
 	var round uint64
 	fmt.Sscan(os.Getenv(roundEnv), &round)
+	most, _ := strconv.ParseInt(os.Getenv(mostEnv), 10, 64) // 0 where there is none
+	var said atomic.Int64
+	say := func(what string, n uint64) {
+		os.Stdout.WriteString(fmt.Sprintln(what, n)) // one write, whole or not at all
+		if said.Add(1) == most {
+			os.Exit(0)
+		}
+	}
 	go func() {
 		for {
 			if _, err := s.SweepBlobs(ctx); err != nil {
@@ -354,13 +376,12 @@ func uploadersChild() {
 				if n%2 == 0 {
 					until = over()
 				}
-				data := someBytes(n, int(n%7)*20_000)
-				b, err := s.PutBlob(ctx, page, until, bytes.NewReader(data))
+				b, err := s.PutBlob(ctx, page, until, bytes.NewReader(uploadBytes(n)))
 				if err != nil {
 					fail(err)
 				}
 				if n%2 == 1 {
-					os.Stdout.WriteString(fmt.Sprintln("up", n))
+					say("up", n)
 				}
 				err = s.Append(ctx, page, head, []storage.Change{{Author: "a", Blobs: []storage.Hash{b.Hash}}})
 				if errors.Is(err, storage.ErrInvalid) {
@@ -370,7 +391,7 @@ func uploadersChild() {
 					fail(err)
 				}
 				head++
-				os.Stdout.WriteString(fmt.Sprintln("named", n))
+				say("named", n)
 			}
 		}()
 	}
@@ -393,7 +414,7 @@ func TestKillUploads(t *testing.T) {
 		if round%40 == 0 {
 			dir, acked = t.TempDir(), map[uint64]bool{}
 		}
-		after, seen := 1+rng.IntN(150), 0
+		after, seen := 1+rng.IntN(80), 0
 		cmd := child(t, "uploaders", dir, round)
 		lines := scanLines(t, cmd)
 		for lines.Scan() {
@@ -424,7 +445,7 @@ func checkUploads(t *testing.T, dir string, acked map[uint64]bool) {
 	s := openStore(t, dir, Config{})
 	defer s.Close()
 	for n := range acked {
-		if err := readBlob(t.Context(), s, sha256.Sum256(someBytes(n, int(n%7)*20_000))); err != nil {
+		if err := readBlob(t.Context(), s, sha256.Sum256(uploadBytes(n))); err != nil {
 			t.Errorf("upload %x was acknowledged: %v", n, err)
 		}
 	}

@@ -3,6 +3,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -30,12 +31,12 @@ func checked(t *testing.T, s *Store) (bad []string) {
 	return bad
 }
 
-// variedStore fills a store with all kinds of rows, some of them large, and
-// removes some again.
+// variedStore fills a store with all kinds of rows, some of them large, removes
+// some again, and folds some.
 func variedStore(t *testing.T, dir string, seed uint64) *Store {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	s := openStore(t, dir, Config{})
+	s := openStore(t, dir, folds(Config{}))
 	counts := map[string]uint64{}
 	for round := range 30 {
 		page := storage.PageID(fmt.Sprintf("page-%d", round%3))
@@ -67,6 +68,8 @@ func variedStore(t *testing.T, dir string, seed uint64) *Store {
 			}
 		}
 	}
+	mustFold(t, s, "page-0", 20)
+	mustFold(t, s, "page-1", 0)
 	return s
 }
 
@@ -251,5 +254,26 @@ func TestCheckFindsWrongRows(t *testing.T) {
 				t.Errorf("Check says %q, want %q", bad, c.want)
 			}
 		})
+	}
+}
+
+// TestCheckFindsAFileThatIsCutOff: also where only free pages are lost.
+func TestCheckFindsAFileThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir, Config{})
+	mustAppend(t, s, "page", 0, bigChange(1))
+	size := usedUpTo(t, s)
+	s.Close()
+	if err := os.Truncate(filepath.Join(dir, FileName), size-1); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir, Config{})
+	if bad := checked(t, s); len(bad) != 1 || !strings.Contains(bad[0], "it is cut off") {
+		t.Errorf("Check says %q", bad)
+	}
+	err := s.Backup(t.Context(), func(int64) io.Writer { return io.Discard })
+	if err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("Backup() = %v", err)
 	}
 }

@@ -11,8 +11,11 @@
 // anybody is answered (see recovery.go).
 //
 // It promises what package storage says, on a file system that keeps what
-// fdatasync has returned for. It does not promise to find a damaged bbolt page
-// that no read touches.
+// fdatasync has returned for. The tests kill processes under load (TestKill),
+// record what one writes and syncs, to open the store as power cuts could leave
+// it (TestPowerCut), and to see each acknowledgement follow its sync
+// (TestAcksFollowSyncs); and they let syncs fail meanwhile. A damaged page of
+// bbolt's is found by the first read that touches it, and by Store.Check.
 //
 // # Layout
 //
@@ -20,7 +23,7 @@
 // the version of its encoding and, but for a change's, ends with a CRC-32C of
 // key and value.
 //
-//	meta     name                      text: magic, format, epoch, created
+//	meta     name                      text: magic, format, epoch, created, copied
 //	pages    page 0x01 seq             a change, then its link of the chain
 //	         page 0x02                 head, newest time, newest link
 //	         page 0x03 client          author, newest n, its seq and digest, newest mark

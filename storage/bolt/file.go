@@ -102,10 +102,8 @@ func makeFile(path string, cfg Config) error {
 	}
 	aside := path + ".new"
 	db, err := openFile(aside, cfg.LockWait)
-	if errors.Is(err, ErrNotStore) { // a power cut left it
-		if err = os.Remove(aside); err == nil {
-			db, err = openFile(aside, cfg.LockWait)
-		}
+	if err != nil && !errors.Is(err, ErrInUse) && os.Remove(aside) == nil { // a power cut had left a part of it
+		db, err = openFile(aside, cfg.LockWait)
 	}
 	if err != nil {
 		return err

@@ -23,6 +23,13 @@ func (g *gate) admit(tx int) (ok bool, wait <-chan struct{}) {
 	return tx <= g.durable, g.moved
 }
 
+// newest is the newest transaction that may be read.
+func (g *gate) newest() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.durable
+}
+
 // set says that transactions up to tx may be read, and wakes who waits.
 func (g *gate) set(tx int) {
 	g.mu.Lock()

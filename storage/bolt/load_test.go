@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ const (
 	saidChange     = "change"     // page client n seq
 	saidCheckpoint = "checkpoint" // page seq
 	saidRecord     = "record"     // key version
+	saidBlob       = "blob"       // page seq
 	saidBackingUp  = "backing-up" // number: what is promised so far will be in it
 	saidBackup     = "backup"     // number: it is there, whole
 )
@@ -190,6 +192,7 @@ func (l *load) checkpoint(page storage.PageID, heads <-chan uint64) {
 		c := storage.Checkpoint{Seq: seq, Data: checkpointOf(page, seq)}
 		l.insist(func() error { return l.PutCheckpoint(context.Background(), page, c) })
 		l.say(saidCheckpoint, page, seq)
+		l.upload(page, seq)
 	}
 }
 
@@ -229,6 +232,20 @@ func (l *load) put() {
 
 func loadValue(key string, version uint64) []byte {
 	return fmt.Appendf(nil, "version %d of %s", version, key)
+}
+
+// upload keeps a blob that is page's at seq.
+func (l *load) upload(page storage.PageID, seq uint64) {
+	data, until := blobOf(page, seq), time.Now().Add(24*time.Hour)
+	l.insist(func() error {
+		_, err := l.PutBlob(context.Background(), page, until, bytes.NewReader(data))
+		return err
+	})
+	l.say(saidBlob, page, seq)
+}
+
+func blobOf(page storage.PageID, seq uint64) []byte {
+	return bytes.Repeat(fmt.Appendf(nil, "what was uploaded to %s at %d. ", page, seq), 1+int(seq)%1000)
 }
 
 // keepBackups makes one backup after another, and keeps the newest ones.
@@ -282,6 +299,7 @@ type promises struct {
 	changes     []acked
 	checkpoints map[storage.PageID]uint64 // the newest
 	records     map[string]uint64         // their versions
+	blobs       [][]byte
 
 	begun  *promises // what there was when the last backup began
 	backup *promises // what must be in the newest whole backup; nil: there is none
@@ -313,7 +331,13 @@ func (p *promises) take(line string) error {
 		_, err := fmt.Sscan(rest, &key, &version)
 		p.records[key] = version
 		return err
-	case saidBackingUp:
+	case saidBlob:
+		var page storage.PageID
+		var seq uint64
+		_, err := fmt.Sscan(rest, &page, &seq)
+		p.blobs = append(p.blobs, blobOf(page, seq))
+		return err
+	case saidBackingUp: // blobs are no part of it
 		p.begun = &promises{changes: slices.Clip(p.changes), checkpoints: maps.Clone(p.checkpoints), records: maps.Clone(p.records)}
 		return nil
 	case saidBackup:
@@ -345,7 +369,24 @@ func (p *promises) keptBy(ctx context.Context, s *Store) error {
 			return fmt.Errorf("%s is %q of version %d (%v), version %d was acknowledged", key, r.Value, r.Version, err, p.records[key])
 		}
 	}
+	for _, want := range p.blobs {
+		if err := blobKeptBy(ctx, s, want); err != nil {
+			return err
+		}
+	}
 	return wholeFile(s)
+}
+
+func blobKeptBy(ctx context.Context, s *Store, want []byte) error {
+	b, err := s.OpenBlob(ctx, sha256.Sum256(want))
+	if err != nil {
+		return fmt.Errorf("%.40q was acknowledged: %w", want, err)
+	}
+	defer b.Close()
+	if got, err := io.ReadAll(b); err != nil || !bytes.Equal(got, want) {
+		return fmt.Errorf("%.40q was acknowledged, and is %d bytes instead of %d (%v)", want, len(got), len(want), err)
+	}
+	return nil
 }
 
 func (p *promises) pageKeptBy(ctx context.Context, s *Store, page storage.PageID, there map[acked]bool) error {

@@ -29,7 +29,7 @@ func TestOpenMakesTheFolder(t *testing.T) {
 // TestOpenAfterAnUnfinishedMake: a power cut while the store was made leaves no
 // file that the next start stumbles over.
 func TestOpenAfterAnUnfinishedMake(t *testing.T) {
-	for name, left := range map[string][]byte{"zeros": make([]byte, 4*4096), "a part": []byte("halley"), "nothing yet": nil} {
+	for name, left := range map[string][]byte{"zeros": make([]byte, 4*4096), "one page": make([]byte, 4096), "a part": []byte("halley"), "nothing yet": nil} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, FileName+".new"), left, 0o600); err != nil {
 			t.Fatal(err)

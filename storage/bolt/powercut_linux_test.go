@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // What a disk writes whole or not at all, and what the system keeps a file in.
@@ -14,23 +15,25 @@ const (
 	blockBytes  = 4096
 )
 
-// A platter is a folder on a disk as a power cut could leave it. It is told a
-// process's calls in their order, and knows what they promise: what was written
-// to a file before a sync of it began is on the disk when that ends; names are
-// when their folder is synced; of everything later, any part may be, each block
-// of each write for itself. A sync that fails promises nothing, and takes what
-// it should have written out of what the next one writes.
+// A platter is a folder on a disk, with all in it, as a power cut could leave it.
+// It is told a process's calls in their order, and knows what they promise: what
+// was written to a file before a sync of it began is on the disk when that ends;
+// names are when their folder is synced; of everything later, any part may be,
+// each block of each write for itself. A sync that fails promises nothing, and
+// takes what it should have written out of what the next one writes.
 type platter struct {
 	dir   string
-	seen  map[string]*file // names, as the process sees them
-	names map[string]*file // names that are on the disk for sure
+	seen  map[string]*file // by path, as the process sees them
+	names map[string]*file // those whose names are on the disk for sure
 	later []*renaming      // what may or may not be yet
 }
 
-// A renaming changes names: each to a file, or to none.
+// A renaming gives paths to files, or takes them away. It is sure when the
+// folder is synced.
 type renaming struct {
-	to   map[string]*file
-	done bool
+	folder string
+	to     map[string]*file
+	done   bool
 }
 
 // A file is what is on the disk for sure, and what may be besides.
@@ -39,6 +42,7 @@ type file struct {
 	blocks map[int64][]byte // by number; none: zeros
 	later  []*piece
 	end    int64 // as the process sees it
+	folder bool
 }
 
 // A piece is a block's worth of a write or, where data is nil, a new length.
@@ -50,39 +54,70 @@ type piece struct {
 }
 
 func newPlatter(dir string) *platter {
-	return &platter{dir: dir, seen: map[string]*file{}, names: map[string]*file{}}
+	return &platter{dir: dir, seen: map[string]*file{dir: {folder: true}}, names: map[string]*file{}}
 }
 
 // begin tells p of a call that begins; end is to be called where the call does.
 func (p *platter) begin(c *call) (end func()) {
+	f := p.seen[c.path]
 	nothing := func() {}
-	switch {
-	case filepath.Dir(c.path) != p.dir && c.path != p.dir:
-		return nothing
-	case c.name == "pwrite64" || c.name == "write" || c.name == "ftruncate":
-		return p.change(c)
-	case c.name == "fsync" || c.name == "fdatasync":
-		return p.sync(c)
-	case c.failed:
-		return nothing
-	case c.name == "openat":
-		if c.path == p.dir || p.seen[c.path] != nil {
+	switch c.name {
+	case "pwrite64", "write", "ftruncate":
+		if f == nil || c.failed { // not ours, or without a name any more
 			return nothing
 		}
-		return p.rename(map[string]*file{c.path: {blocks: map[int64][]byte{}}})
-	case c.name == "unlinkat":
-		return p.rename(map[string]*file{c.path: nil})
-	case c.name == "linkat":
-		return p.rename(map[string]*file{c.to: p.seen[c.path]})
+		return f.change(c)
+	case "fsync", "fdatasync":
+		switch {
+		case f == nil:
+			return nothing
+		case f.folder:
+			return p.syncFolder(c)
+		}
+		return f.sync(c)
 	}
-	return p.rename(map[string]*file{c.path: nil, c.to: p.seen[c.path]})
+	switch inside := strings.HasPrefix(c.path, p.dir+"/"); {
+	case c.failed || !inside || c.name == "openat" && (f != nil || !c.creates):
+		return nothing
+	case c.name == "openat", c.name == "mkdirat":
+		return p.rename(c.path, map[string]*file{c.path: {blocks: map[int64][]byte{}, folder: c.name == "mkdirat"}})
+	case c.name == "unlinkat":
+		return p.rename(c.path, map[string]*file{c.path: nil})
+	case c.name == "linkat":
+		return p.rename(c.to, map[string]*file{c.to: f})
+	}
+	return p.rename(c.to, map[string]*file{c.path: nil, c.to: f})
 }
 
-func (p *platter) rename(to map[string]*file) (end func()) {
-	n := &renaming{to: to}
+func (p *platter) rename(path string, to map[string]*file) (end func()) {
+	n := &renaming{folder: filepath.Dir(path), to: to}
 	p.later = append(p.later, n)
 	n.apply(p.seen)
 	return func() { n.done = true }
+}
+
+// syncFolder makes names sure.
+func (p *platter) syncFolder(c *call) (end func()) {
+	covered := map[*renaming]bool{}
+	for _, n := range p.later {
+		if n.done && n.folder == c.path {
+			covered[n] = true
+		}
+	}
+	return func() {
+		if c.failed {
+			return
+		}
+		var rest []*renaming
+		for _, n := range p.later {
+			if covered[n] {
+				n.apply(p.names)
+			} else {
+				rest = append(rest, n)
+			}
+		}
+		p.later = rest
+	}
 }
 
 func (n *renaming) apply(names map[string]*file) {
@@ -93,11 +128,7 @@ func (n *renaming) apply(names map[string]*file) {
 	}
 }
 
-func (p *platter) change(c *call) (end func()) {
-	f := p.seen[c.path]
-	if f == nil || c.failed {
-		return func() {} // the file has no name any more
-	}
+func (f *file) change(c *call) (end func()) {
 	var pieces []*piece
 	switch {
 	case c.name == "ftruncate":
@@ -128,25 +159,7 @@ func piecesOf(at int64, data []byte) (pieces []*piece) {
 	return pieces
 }
 
-func (p *platter) sync(c *call) (end func()) {
-	if c.path == p.dir {
-		covered := len(p.later)
-		for covered > 0 && !p.later[covered-1].done {
-			covered--
-		}
-		return func() {
-			if !c.failed {
-				for _, n := range p.later[:covered] {
-					n.apply(p.names)
-				}
-				p.later = p.later[covered:]
-			}
-		}
-	}
-	f := p.seen[c.path]
-	if f == nil {
-		return func() {}
-	}
+func (f *file) sync(c *call) (end func()) {
 	var covered []*piece
 	for _, piece := range f.later {
 		if piece.done && !piece.lost {
@@ -232,8 +245,12 @@ func (p *platter) write(dir string, c cut, r *rand.Rand) error {
 			n.apply(names)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if err := names[name].write(filepath.Join(dir, filepath.Base(name)), c, r); err != nil {
+	for _, path := range slices.Sorted(maps.Keys(names)) { // folders before what is in them
+		parent := filepath.Dir(path)
+		if parent != p.dir && names[parent] == nil {
+			continue // its folder is lost
+		}
+		if err := names[path].write(dir+strings.TrimPrefix(path, p.dir), c, r); err != nil {
 			return err
 		}
 	}
@@ -241,6 +258,9 @@ func (p *platter) write(dir string, c cut, r *rand.Rand) error {
 }
 
 func (f *file) write(path string, c cut, r *rand.Rand) error {
+	if f.folder {
+		return os.Mkdir(path, 0o700)
+	}
 	size, blocks := f.size, maps.Clone(f.blocks)
 	for _, l := range f.later {
 		switch {

@@ -23,6 +23,7 @@ type call struct {
 	offset       int64  // of a pwrite64; the length that an ftruncate gives
 	data         []byte // of a write
 	said         bool   // the write is to the standard output
+	creates      bool   // the openat may make the file
 	began, ended int    // ended is never where the process was killed within
 	failed       bool
 	first        bool // it is among the first of its process
@@ -32,7 +33,7 @@ const never = math.MaxInt
 
 // recordedCalls are all that can change a file or make it durable, and what a
 // child says (write).
-const recordedCalls = "openat,write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,linkat,unlinkat"
+const recordedCalls = "openat,write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,linkat,unlinkat,mkdirat"
 
 // longestWrite is what strace keeps of one call's data; a longer one would be
 // no proof.
@@ -45,7 +46,7 @@ func straceFor(t *testing.T) string {
 	if err != nil {
 		t.Skip("strace, which sees a process's system calls, is not installed: apt-get install strace")
 	}
-	if err := exec.CommandContext(t.Context(), strace, "-f", "-o", os.DevNull, "-e", "trace=fdatasync", "true").Run(); err != nil {
+	if err := exec.CommandContext(t.Context(), strace, "-f", "--seccomp-bpf", "-y", "-o", os.DevNull, "-e", "trace=fdatasync", "true").Run(); err != nil {
 		t.Skipf("strace is refused here, probably for want of the right to trace: %v", err)
 	}
 	return strace
@@ -85,10 +86,13 @@ func parseRecord(text []byte) (calls []*call, err error) {
 		thread, rest, _ := bytes.Cut(line, []byte(" "))
 		rest = bytes.TrimLeft(rest, " ")
 		switch {
-		case bytes.HasPrefix(rest, []byte("+++")): // the thread has ended
+		case bytes.HasPrefix(rest, []byte("+++")), bytes.HasPrefix(rest, []byte("???")): // the thread has ended, or is about to
 			continue
 		case bytes.HasPrefix(rest, []byte("<...")):
 			c := open[string(thread)]
+			if c == nil && bytes.HasPrefix(rest, []byte("<... ???")) {
+				continue
+			}
 			if c == nil {
 				return nil, fmt.Errorf("line %d ends a call that has not begun", place)
 			}
@@ -148,12 +152,13 @@ func (c *call) begin(line []byte) (err error) {
 		c.path, c.offset = pathOf(args[0]), number(1)
 	case "fsync", "fdatasync":
 		c.path = pathOf(args[0])
-	case "openat", "unlinkat":
-		c.path, err = nameOf(args[1])
+	case "openat", "unlinkat", "mkdirat":
+		c.path, err = nameAt(args[0], args[1])
+		c.creates = strings.Contains(args[min(2, len(args)-1)], "O_CREAT")
 	case "rename":
-		c.path, c.to, err = namesOf(args[0], args[1])
+		c.path, c.to, err = namesAt("", args[0], "", args[1])
 	case "renameat", "renameat2", "linkat":
-		c.path, c.to, err = namesOf(args[1], args[3])
+		c.path, c.to, err = namesAt(args[0], args[1], args[2], args[3])
 	default:
 		err = fmt.Errorf("it is a call that was not asked for")
 	}
@@ -179,16 +184,19 @@ func textOf(quoted string, size int64) ([]byte, error) {
 	return b, err
 }
 
-func nameOf(quoted string) (string, error) {
+// nameAt is the path that a name makes with the descriptor of a folder.
+func nameAt(folder, quoted string) (string, error) {
 	b, err := hex.DecodeString(strings.ReplaceAll(strings.Trim(quoted, `"`), `\x`, ""))
-	return string(b), err
+	if name := string(b); err != nil || filepath.IsAbs(name) {
+		return name, err
+	}
+	return filepath.Join(pathOf(folder), string(b)), nil
 }
 
-func namesOf(from, to string) (string, string, error) {
-	a, err := nameOf(from)
-	if err != nil {
-		return "", "", err
+func namesAt(folder, name, toFolder, toName string) (from, to string, err error) {
+	from, err = nameAt(folder, name)
+	if err == nil {
+		to, err = nameAt(toFolder, toName)
 	}
-	b, err := nameOf(to)
-	return a, b, err
+	return from, to, err
 }

@@ -106,6 +106,10 @@ func checkStructure(ctx context.Context, file io.ReaderAt, tx *bbolt.Tx, bad fun
 		s.wrong("it should have %d pages and has %d bytes", s.meta.pages, size)
 		return nil
 	}
+	if _, err := file.ReadAt(make([]byte, 1), tx.Size()-1); errors.Is(err, io.EOF) {
+		s.wrong("it is cut off: it should have %d bytes", tx.Size())
+		return nil
+	}
 	s.met = make([]bool, s.meta.pages)
 	if err := s.tree(s.meta.root, nil, nil); err != nil {
 		return err

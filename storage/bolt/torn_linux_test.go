@@ -124,7 +124,7 @@ func goesOn(t *testing.T, s *Store, said *promises) error {
 // the store as a power cut at any moment could have left it.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	most, samples := 1500, 300
+	most, samples := 1000, 250
 	if soaking() {
 		most, samples = 4000, 8000
 	}
@@ -232,19 +232,44 @@ func survivesCuts(t *testing.T, calls []*call, dir string, samples int) {
 	t.Logf("%d power cuts within %d calls", tried, len(calls))
 }
 
-// TestPowerCutWithoutSyncs: the same finds out a store that does not sync.
-func TestPowerCutWithoutSyncs(t *testing.T) {
+// TestPowerCutNeedsEverySync: a record that lacks one kind of sync is found out,
+// and so is a process that makes none.
+func TestPowerCutNeedsEverySync(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	calls := record(t, "without-syncs", dir, 0, 100)
-	r := rand.New(rand.NewPCG(1, 0))
-	err := replay(calls, dir, func(p *platter, said *promises, _ moment) error {
-		if len(said.changes) < 10 {
-			return nil
+	blobs := filepath.Join(dir, BlobFolder)
+	calls := record(t, "recorded", dir, 0, 1200)
+	for what, missing := range map[string]func(*call) bool{
+		"nothing":                      func(*call) bool { return false },
+		"those of the store's file":    func(c *call) bool { return strings.HasPrefix(c.path, filepath.Join(dir, FileName)) },
+		"those of the store's folder":  func(c *call) bool { return c.path == dir },
+		"those of the blobs' files":    func(c *call) bool { return filepath.Dir(c.path) == filepath.Join(blobs, incoming) },
+		"those of the blobs' folders":  func(c *call) bool { return filepath.Dir(c.path) == blobs && filepath.Base(c.path) != incoming },
+		"those of the folder of those": func(c *call) bool { return c.path == blobs },
+	} {
+		left := slices.DeleteFunc(slices.Clone(calls), func(c *call) bool { return strings.HasSuffix(c.name, "sync") && missing(c) })
+		if err := afterAll(t, left, dir); (err == nil) != (what == "nothing") {
+			t.Errorf("of all syncs %s are missing: %v", what, err)
 		}
-		return p.survives(t, said, cuts[1], r)
-	})
-	if err == nil || !strings.Contains(err.Error(), "was acknowledged") {
+	}
+	dir = filepath.Join(t.TempDir(), "data")
+	if err := afterAll(t, record(t, "without-syncs", dir, 0, 100), dir); err == nil || !strings.Contains(err.Error(), "was acknowledged") {
 		t.Errorf("a store that does not sync: %v, want what was acknowledged to be missed", err)
 	}
+}
+
+// afterAll returns an error unless the store survives, after the last call, the
+// loss of all that was not synced.
+func afterAll(t *testing.T, calls []*call, dir string) error {
+	t.Helper()
+	var disk *platter
+	var promised *promises
+	err := replay(calls, dir, func(p *platter, said *promises, _ moment) error {
+		disk, promised = p, said
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return disk.survives(t, promised, cuts[1], rand.New(rand.NewPCG(1, 0)))
 }

@@ -305,7 +305,7 @@ func blobsByTheModel(w *world) {
 // blobsUnderSweeps lets uploads, appends and sweeps of a few blobs race: what
 // an append has taken is there and whole, always.
 func blobsUnderSweeps(w *world) {
-	const seed, writers, rounds = 13, 6, 60
+	const seed, writers, rounds = 13, 6, 40
 	ctx, stop := context.WithCancel(w.Context())
 	var sweeper, all sync.WaitGroup
 	sweeper.Go(func() {
