@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 )
 
 // sendBuffer bounds what the kernel takes ahead of a stream's reader, in bytes
@@ -21,8 +22,9 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// boundSendBuffer leaves alone the connections of HTTP/2, which others share.
-func boundSendBuffer(r *http.Request) {
+// bound bounds what the system holds for a stream, and for how long. It leaves
+// alone the connections of HTTP/2, which others share.
+func bound(r *http.Request, silence time.Duration) {
 	if r.ProtoMajor != 1 {
 		return
 	}
@@ -33,4 +35,5 @@ func boundSendBuffer(r *http.Request) {
 	if tcp, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // a wish; the line works without
 	}
+	boundSilence(c, silence)
 }

@@ -278,7 +278,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, asked Line) error {
 	if asked.Transport == LongPoll {
 		l.poll(ctx, starts)
 	} else {
-		boundSendBuffer(r)
+		bound(r, h.silence())
 		l.stream(ctx, starts)
 	}
 	return nil
@@ -294,19 +294,27 @@ func (h *Hub) serveLight(w http.ResponseWriter, r *http.Request, l *line, sock s
 		l.turnAway()
 		return nil
 	}
+	opened := false
+	defer func() {
+		if !opened { // or the Source panicked
+			sock.release()
+			l.unsubscribe()
+			l.ended()
+		}
+	}()
 	ctx, cancel := h.while(r)
 	defer cancel()
 	starts, err := l.begin(ctx)
 	if err == nil {
 		err = l.open(ctx, w, r, starts)
 	}
-	if err != nil {
-		sock.release()
-		l.unsubscribe()
-		l.ended()
-	}
+	opened = err == nil
 	return err
 }
+
+// silence is for how long a peer may acknowledge nothing: longer than a write may
+// take, which the line itself knows better.
+func (h *Hub) silence() time.Duration { return 2 * h.cfg.WriteTimeout }
 
 // while is the request's context until the hub is closed.
 func (h *Hub) while(r *http.Request) (context.Context, context.CancelFunc) {

@@ -271,6 +271,38 @@ func TestReplayFails(t *testing.T) {
 	}
 }
 
+// A Source that panics while a reader is caught up costs that reader its line,
+// and nobody else anything.
+func TestSourcePanics(t *testing.T) {
+	inWorld(t, Config{RingEvents: 1}, func(t *testing.T, w *world) {
+		r := w.open(SSE, "page=a")
+		defer r.close()
+		r.want(`hello#0 {"a":0}`, `all "a=0"`)
+		w.publish("a", 10_000) // the line waits for the reader to take this
+		synctest.Wait()
+		w.publish("a", 0)
+		w.publish("a", 0)
+		w.replaying = func(string, uint64) error { panic("broken") }
+		for err := error(nil); err == nil; {
+			_, err = r.next()
+		}
+		<-w.ended
+		if r.lastID > "1" {
+			t.Errorf("got change %s, which only the log has", r.lastID)
+		}
+		w.replaying = nil
+		again := w.openAfter(SSE, "page=a", r.lastID)
+		defer again.close()
+		again.want(fmt.Sprintf(`hello#%s {"a":%[1]s}`, r.lastID), `all "a=0"`)
+		for e := (received{}); e.ID != "3"; {
+			var err error
+			if e, err = again.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestEnd(t *testing.T) {
 	gone := Event{Type: "gone", Data: []byte(`"a"`)}
 	for _, transport := range streams {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -50,9 +51,11 @@ func (l *line) open(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	}
 	_ = conn.Close() // the socket holds the connection
 	l.asked = nil
-	l.push()
-	if t.sock.watch(l) != nil {
+	if t.sock.watch(l) == nil {
+		l.push()
+	} else {
 		t.failed = true
+		l.discard()
 	}
 	bits := back
 	if rest != nothing {
@@ -142,15 +145,25 @@ func (l *line) advanceLight(heard uint32) {
 // pull gathers with the Source's help until the reader has what there is, takes
 // no more, or there is something else to be done for the line.
 func (l *line) pull() {
+	defer l.giveBack(back)
+	defer l.survive()
 	const urgent = bye | over | cut | hungUp
 	for {
 		l.gather()
 		rest := l.collect(l.hub.ctx, true)
 		if done := l.push(); !done || l.light.failed || rest == nothing || l.bits.Load()&urgent != 0 {
-			break
+			return
 		}
 	}
-	l.giveBack(back)
+}
+
+// survive ends the line alone where the Source panics, as net/http does for a
+// handler's.
+func (l *line) survive() {
+	if r := recover(); r != nil {
+		l.hub.cfg.Logger.Error("panic while a line was caught up", "panic", r, "stack", string(debug.Stack()))
+		l.light.failed = true
+	}
 }
 
 // push writes what is gathered. It reports false where the connection does not

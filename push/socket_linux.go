@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -156,6 +157,7 @@ func (d *descriptor) queued() int {
 
 func (d *descriptor) watch(l *line) error {
 	_ = unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer) // a wish; the line works without
+	giveUpAfter(d.fd, l.hub.silence())
 	// What the peer sends is never read: it fills what the system holds for a
 	// connection, and no more.
 	event := unix.EpollEvent{
@@ -164,6 +166,24 @@ func (d *descriptor) watch(l *line) error {
 		Pad:    d.poller.set(d.fd, l),
 	}
 	return d.poller.control(unix.EPOLL_CTL_ADD, d.fd, &event)
+}
+
+// giveUpAfter has the system end the connection once the peer has acknowledged
+// nothing for so long. What nobody hears of, heartbeats alone, would otherwise go
+// out to a machine that has vanished for a quarter of an hour.
+func giveUpAfter(fd int, timeout time.Duration) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds())) // a wish, as above
+}
+
+// boundSilence is giveUpAfter for a connection of net's.
+func boundSilence(c any, timeout time.Duration) {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	if raw, err := tcp.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { giveUpAfter(int(fd), timeout) }) // a connection that is gone needs none
+	}
 }
 
 func (p *poller) control(op, fd int, event *unix.EpollEvent) error {

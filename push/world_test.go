@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -163,7 +164,7 @@ func newWorld(t testing.TB, cfg Config, path path) *world {
 		url: "http://halley/", pipes: make(chan net.Conn), ended: make(chan struct{}, 10_000),
 	}
 	w.hub = NewHub(cfg, w.memory)
-	w.server = &http.Server{Handler: http.HandlerFunc(w.serve)}
+	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ErrorLog: log.New(io.Discard, "", 0)}
 	if path == lights {
 		w.hub.sockets = pipes{}
 		w.server.ConnContext = ConnContext

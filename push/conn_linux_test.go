@@ -1,5 +1,3 @@
-//go:build unix
-
 package push
 
 import (
@@ -7,12 +5,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The test server may run with TLS, over HTTP/1.1, where lines have goroutines.
-func TestSendBufferIsBounded(t *testing.T) {
+func TestConnectionIsBounded(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		w := &world{memory: newMemory(), t: t, ended: make(chan struct{}, 1)}
 		w.hub = NewHub(Config{}, w.memory)
@@ -31,8 +30,11 @@ func TestSendBufferIsBounded(t *testing.T) {
 		w.client, w.url = server.Client(), server.URL
 		r := w.open(SSE, "page=a")
 		r.want(`hello#0 {"a":0}`, `all "a=0"`)
-		if size := sendBufferOf(t, conn); size > 2*sendBuffer {
+		if size := optionOf(t, conn, unix.SOL_SOCKET, unix.SO_SNDBUF); size > 2*sendBuffer {
 			t.Errorf("TLS %v: the send buffer holds %d bytes, want at most twice %d", secure, size, sendBuffer)
+		}
+		if ms := optionOf(t, conn, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); ms != 60_000 {
+			t.Errorf("TLS %v: the system gives up after %d ms, want 60,000", secure, ms)
 		}
 		w.hub.Close()
 		r.close()
@@ -40,7 +42,7 @@ func TestSendBufferIsBounded(t *testing.T) {
 	}
 }
 
-func sendBufferOf(t *testing.T, c net.Conn) (bytes int) {
+func optionOf(t *testing.T, c net.Conn, level, option int) (value int) {
 	t.Helper()
 	if tls, ok := c.(interface{ NetConn() net.Conn }); ok {
 		c = tls.NetConn()
@@ -50,9 +52,29 @@ func sendBufferOf(t *testing.T, c net.Conn) (bytes int) {
 		t.Fatal(err)
 	}
 	if controlErr := raw.Control(func(fd uintptr) {
-		bytes, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
+		value, err = unix.GetsockoptInt(int(fd), level, option)
 	}); controlErr != nil || err != nil {
 		t.Fatal(controlErr, err)
 	}
-	return bytes
+	return value
+}
+
+func TestLightConnectionIsBounded(t *testing.T) {
+	w := newSocketWorld(t, Config{}, lights)
+	w.dial("page=a")
+	w.hub.mu.RLock()
+	defer w.hub.mu.RUnlock()
+	for _, slot := range w.hub.lines {
+		for l := range slot {
+			fd := l.light.sock.(*descriptor).fd
+			size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+			if err != nil || size > 2*sendBuffer {
+				t.Errorf("the send buffer holds %d bytes (%v), want at most twice %d", size, err, sendBuffer)
+			}
+			ms, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
+			if err != nil || ms != 60_000 {
+				t.Errorf("the system gives up after %d ms (%v), want 60,000", ms, err)
+			}
+		}
+	}
 }
