@@ -179,7 +179,8 @@ test('a page that was open all night gets exactly what it missed, and keeps what
   expect(countTokens(text)).toEqual({ a: 500, b: 500, c: 500, d: 500 })
   expect(await quill.page.evaluate(() => document.documentElement.dataset.since)).toBe('the evening')
   await until('her own edit came over the line', () => (seqsIn(line.heard).at(-1)! > head ? true : undefined))
-  const missed = seqsIn(line.heard).filter(seq => seq <= head)
+  // Where the browser is too busy to hear its line it may open a second one, which repeats.
+  const missed = [...new Set(seqsIn(line.heard).filter(seq => seq <= head))]
   expect(missed).toEqual(Array.from({ length: CHANGES }, (_, i) => page.seq + 1 + i))
 })
 

@@ -37,6 +37,13 @@ const (
 	StateReconnecting = "reconnecting"
 )
 
+// PersonColors are the colours that people get, chosen to be told apart on
+// white and on black and to carry white text.
+var PersonColors = []string{
+	"#c2410c", "#0f766e", "#7c3aed", "#be185d", "#1d4ed8", "#4d7c0f",
+	"#b45309", "#0e7490", "#a21caf", "#b91c1c", "#15803d", "#4338ca",
+}
+
 // A Cursor is a selection in committed content, in UTF-16 code units.
 type Cursor struct {
 	Index  int `json:"index"`
@@ -81,11 +88,12 @@ type room struct {
 // A guest is one open editor in a room.
 type guest struct {
 	who     Principal
-	lines   int  // open lines that name it
-	present bool // it posted, and has not left
-	listed  bool // it is present, and among those who are told of
-	gone    bool // its last line ended, and it has not been heard of since
-	lost    bool // and that is a while ago
+	color   string // on this page: see room.color
+	lines   int    // open lines that name it
+	present bool   // it posted, and has not left
+	listed  bool   // it is present, and among those who are told of
+	gone    bool   // its last line ended, and it has not been heard of since
+	lost    bool   // and that is a while ago
 	here    Here
 	active  time.Time     // when it last was
 	told    presentClient // as readers know it; zero: they do not
@@ -125,7 +133,7 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 	}
 	g := r.clients[client]
 	if g == nil {
-		g = &guest{who: who, limit: rate.NewLimiter(presencePerSecond, 2*presencePerSecond)}
+		g = &guest{who: who, color: r.color(who), limit: rate.NewLimiter(presencePerSecond, 2*presencePerSecond)}
 		r.clients[client] = g
 	}
 	if g.who.ID != who.ID {
@@ -133,6 +141,26 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 	}
 	g.who = who // the name may have changed
 	return r, g, nil
+}
+
+// color is a person's own where nobody else here has it, else one that nobody
+// has, as long as there are any. All their clients have the same.
+func (r *room) color(who Principal) string {
+	taken := map[string]bool{}
+	for _, g := range r.clients {
+		if g.who.ID == who.ID {
+			return g.color
+		}
+		taken[g.color] = true
+	}
+	if taken[who.Color] {
+		for _, color := range PersonColors {
+			if !taken[color] {
+				return color
+			}
+		}
+	}
+	return who.Color
 }
 
 // post takes a client's word of where it is.
@@ -339,7 +367,7 @@ func (pr *presence) here(id PageID) []Person {
 		return people
 	}
 	for _, g := range r.clients {
-		p := Person{g.who.ID, g.who.Name, g.who.Color}
+		p := Person{g.who.ID, g.who.Name, g.color}
 		if g.listed && !slices.Contains(people, p) {
 			people = append(people, p)
 		}
@@ -387,7 +415,7 @@ func (g *guest) shown(client string) presentClient {
 	if g.lost {
 		state = StateReconnecting
 	}
-	return presentClient{client, g.who.ID, g.who.Name, g.who.Color, g.here.Base, g.here.Cursor, state}
+	return presentClient{client, g.who.ID, g.who.Name, g.color, g.here.Base, g.here.Cursor, state}
 }
 
 func (e presenceEvent) sorted() presenceEvent {

@@ -322,3 +322,37 @@ func TestHereListsPeopleOnce(t *testing.T) {
 		}
 	})
 }
+
+// Twelve people who all got one colour are told apart by those that there
+// are; the thirteenth has its own again.
+func TestColorsDifferOnAPage(t *testing.T) {
+	inBubble(t, func(t *testing.T, ps *Pages, id PageID) {
+		person := func(i int) Principal {
+			return Principal{ID: fmt.Sprintf("person-%02d", i), Name: "Person", Kind: KindGuest, Color: PersonColors[3]}
+		}
+		for i := range len(PersonColors) + 1 {
+			post(t, ps, person(i), id, fmt.Sprintf("client-%02d", i), StateActive)
+		}
+		post(t, ps, person(5), id, "client-05-again", StateActive)
+		colors := map[string]string{}
+		for _, c := range ps.presence.all(id).Clients {
+			colors[c.Client] = c.Color
+		}
+		if got := colors["client-00"]; got != PersonColors[3] {
+			t.Errorf("the first has %s, want their own, %s", got, PersonColors[3])
+		}
+		if got, want := colors["client-05-again"], colors["client-05"]; got != want {
+			t.Errorf("a person's second client has %s, want %s as the first", got, want)
+		}
+		if got := colors["client-12"]; got != PersonColors[3] {
+			t.Errorf("when all are taken one has %s, want their own, %s", got, PersonColors[3])
+		}
+		shown := map[string]int{}
+		for _, p := range ps.presence.here(id) {
+			shown[p.Color]++
+		}
+		if len(shown) != len(PersonColors) {
+			t.Errorf("%d colours are shown, want all %d: %v", len(shown), len(PersonColors), shown)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import puppeteer, { type Browser } from 'puppeteer-core'
 import { test as base, inject } from 'vitest'
 import { type BrowserName, launch, VIEWPORT } from './browsers'
 import { normal } from './delta'
+import { HoldingProxy } from './holdingProxy'
 import { untilEqual } from './patience'
 import { Person } from './person'
 import { type Op, type PageObject, Program } from './program'
@@ -22,7 +23,7 @@ export class Stage {
   /** Somebody who uses the server without a browser. */
   readonly program: Program
   readonly people: Person[] = []
-  readonly #wires: Wire[] = []
+  readonly #wires: { close(): Promise<void> }[] = []
   readonly #browsers = new Map<BrowserName, Promise<Browser>>()
 
   private constructor(server: Server, program: Program) {
@@ -70,6 +71,18 @@ export class Stage {
     return person
   }
 
+  /** One more tab of somebody's browser. */
+  async tab(of: Person): Promise<Person> {
+    // In Firefox a tab that another hides is slow to do anything; a window of its own is not.
+    const page = await of.context.newPage(of.browser === 'firefox' ? { type: 'window' } : {})
+    await page.setViewport(VIEWPORT)
+    if (of.browser === 'chromium') await page.emulateFocusedPage(true)
+    const tab = new Person(of.name, of.browser, page, of.context)
+    this.people.push(tab)
+    await tab.listen()
+    return tab
+  }
+
   /** Two people with the same page open, ready to write; each over a line of their own where told. */
   async two(page: PageObject, over: { quill?: Wire; ink?: Wire } = {}): Promise<[Person, Person]> {
     const [quill, ink] = await Promise.all([this.person('Quill'), this.person('Ink')])
@@ -84,8 +97,15 @@ export class Stage {
     return wire
   }
 
+  /** A proxy before the server that holds answers back. */
+  async holdingProxy(): Promise<HoldingProxy> {
+    const proxy = await HoldingProxy.before(this.server.port)
+    this.#wires.push(proxy)
+    return proxy
+  }
+
   /** The address of a page. */
-  at(page: PageObject, over?: Wire): string {
+  at(page: PageObject, over?: { url: string }): string {
     return `${over?.url ?? this.server.url}/p/${page.id}`
   }
 
@@ -121,7 +141,7 @@ export class Stage {
 
   async strike(): Promise<void> {
     await all([
-      ...this.people.map(({ context }) => context.close()),
+      ...Array.from(new Set(this.people.map(({ context }) => context)), context => context.close()),
       ...this.#wires.map(wire => wire.close()),
       this.server.discard(),
     ])

@@ -21,8 +21,12 @@ interface Pair {
   readonly far: Socket
   /** It carries a submitted edit whose answer is not here yet. */
   submitting: boolean
+  /** The last that was asked on it was a stream of events. */
+  streaming: boolean
 }
 
+const ASKS = /^(GET|POST|PATCH|DELETE) /
+const STREAM = /^GET \/api\/events\?.*\r\naccept: text\/event-stream\r\n/is
 const SUBMIT = /^POST \/api\/pages\/[^/ ]+\/changes /
 
 export class Wire {
@@ -35,6 +39,8 @@ export class Wire {
   listening = false
   /** How many breaks have happened. */
   broken = 0
+  /** How many streams of events were asked for so far. */
+  streamed = 0
 
   readonly #server: NetServer
   readonly #target: number
@@ -101,7 +107,7 @@ export class Wire {
       return
     }
     const far = dial(this.#target, '127.0.0.1')
-    const pair: Pair = { near, far, submitting: false }
+    const pair: Pair = { near, far, submitting: false, streaming: false }
     this.#pairs.add(pair)
     near.once('close', () => this.#pairs.delete(pair))
     // Each side is read below, where its end is seen, whatever the reason.
@@ -142,8 +148,16 @@ export class Wire {
     }
   }
 
+  /** How many streams of events are open now. */
+  get streams(): number {
+    return Array.from(this.#pairs).filter(({ streaming }) => streaming).length
+  }
+
   #breaksRequest(pair: Pair, chunk: Buffer): boolean {
-    if (!SUBMIT.test(chunk.toString('latin1'))) return false
+    const text = chunk.toString('latin1')
+    if (ASKS.test(text)) pair.streaming = STREAM.test(text)
+    if (pair.streaming) this.streamed++
+    if (!SUBMIT.test(text)) return false
     pair.submitting = true
     return this.#isNext('in the request')
   }

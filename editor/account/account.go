@@ -32,13 +32,6 @@ const (
 	maxCached    = 10_000
 )
 
-// palette holds the colours that people get, chosen to be told apart on white
-// and on black and to carry white text.
-var palette = []string{
-	"#c2410c", "#0f766e", "#7c3aed", "#be185d", "#1d4ed8", "#4d7c0f",
-	"#b45309", "#0e7490", "#a21caf", "#b91c1c", "#15803d", "#4338ca",
-}
-
 // Accounts is all people and sessions of a store.
 type Accounts struct {
 	records storage.Records
@@ -325,5 +318,5 @@ func random(bytes int) string {
 func colorOf(id string) string {
 	h := fnv.New32a()
 	h.Write([]byte(id))
-	return palette[h.Sum32()%uint32(len(palette))]
+	return editor.PersonColors[h.Sum32()%uint32(len(editor.PersonColors))]
 }

@@ -166,6 +166,26 @@ describe('an editor on a page', () => {
     expect(editors[0]!.view.editable).toBe(false)
   })
 
+  it('lets Tab lead out of the text after Escape, also when others write in between', async () => {
+    const { editors, server, exchange } = await open('- one', 1)
+    const [editor] = editors
+    const presses = (key: string) => {
+      const event = new KeyboardEvent('keydown', { key, cancelable: true, bubbles: true })
+      editor!.view.focus()
+      editor!.view.dom.dispatchEvent(event)
+      return event.defaultPrevented
+    }
+    caret(editor!, 1)
+    presses('Escape')
+    server.write([{ insert: 'x' }])
+    await exchange()
+    expect(presses('Tab')).toBe(false)
+    expect(write(editor!.contents())).toBe('- xone')
+    caret(editor!, 2)
+    expect(presses('Tab'), 'something was done here').toBe(true)
+    expect(write(editor!.contents())).toBe('  - xone')
+  })
+
   it('gives the text back to the session when it goes', async () => {
     const { editors, sessions, exchange } = await open('one')
     type(editors[0]!, 'x')

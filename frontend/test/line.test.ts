@@ -1,6 +1,8 @@
+import { setMaxListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { Problem, type ServerEvent } from '../src/protocol/wire'
-import { SseLine } from '../src/transport/line'
+import { EventLine } from '../src/transport/line'
+import { Route } from '../src/transport/route'
 import { type SseEvent, SseParser } from '../src/transport/sse'
 import { Rng } from './random'
 import { TestClock } from './world'
@@ -73,15 +75,19 @@ class Connection {
   readonly response: Response
   readonly url: string
   readonly signal: AbortSignal
+  readonly polls: boolean
   #controller!: ReadableStreamDefaultController<Uint8Array>
-  constructor(url: string, signal: AbortSignal) {
+  constructor(url: string, signal: AbortSignal, accept: string | null) {
     this.url = url
     this.signal = signal
+    this.polls = accept === 'application/json'
     const body = new ReadableStream<Uint8Array>({
       start: controller => {
         this.#controller = controller
       },
     })
+    // All polls of a line share one signal; fetch would take its listener back.
+    setMaxListeners(0, signal)
     signal.addEventListener('abort', () => this.#controller.error(new Error('aborted')))
     this.response = new Response(body)
   }
@@ -96,17 +102,17 @@ class Connection {
   }
 }
 
-function open(answer?: () => Response) {
+function open(answer?: (connection: Connection) => Response | Promise<Response>) {
   const clock = new TestClock()
   const connections: Connection[] = []
   const events: ServerEvent[] = []
   const lost: number[] = []
   const refused: Problem[] = []
   let seq = 7
-  const line = new SseLine(
-    'page',
-    () => ({ seq, epoch: 'e', client: 'me' }),
+  const line = new EventLine(
+    { positions: () => new Map([['page', seq]]), clients: ['me'], epoch: 'e', list: false },
     {
+      alive: () => {},
       event: event => events.push(event),
       lost: failures => lost.push(failures),
       refused: problem => refused.push(problem),
@@ -114,11 +120,13 @@ function open(answer?: () => Response) {
     {
       clock,
       random: () => 1,
+      route: new Route(clock),
       problemOf: async response => new Problem(response.status, 'some', 'Some'),
       fetch: async (url, init) => {
-        const connection = new Connection(String(url), init!.signal!)
+        const accept = new Headers(init!.headers).get('Accept')
+        const connection = new Connection(String(url), init!.signal!, accept)
         connections.push(connection)
-        return answer ? answer() : connection.response
+        return answer ? answer(connection) : connection.response
       },
     },
   )
@@ -137,7 +145,7 @@ function open(answer?: () => Response) {
   }
 }
 
-describe('SseLine', () => {
+describe('EventLine', () => {
   it('asks for its position, and again from where its reader is', async () => {
     const { clock, connections, events, hello, reached } = open()
     await clock.pass(0)
@@ -174,11 +182,12 @@ describe('SseLine', () => {
     await clock.pass(0)
     connections[0]!.send('hello', hello)
     for (let i = 0; i < 5; i++) {
-      await clock.pass(20_000)
+      await clock.pass(14_000)
       connections[0]!.ping()
     }
+    await clock.pass(14_900)
     expect(lost).toEqual([])
-    await clock.pass(25_100)
+    await clock.pass(200)
     expect(lost).toEqual([1])
     expect(connections[0]!.signal.aborted).toBe(true)
     await clock.pass(1000)
@@ -240,5 +249,94 @@ describe('SseLine', () => {
     connections[0]!.send('change', { page: 'page', seq: 'seven' })
     await clock.pass(0)
     expect(lost).toEqual([1])
+  })
+})
+
+/** An answer that does not come. */
+function held({ signal }: Connection): Promise<Response> {
+  return new Promise((_, fail) => signal.addEventListener('abort', () => fail(new Error('aborted'))))
+}
+
+/** A proxy that keeps an answer until it is whole, with a server behind it that has news every 5 seconds. */
+function behindProxy() {
+  const state = { holds: true, dead: false }
+  const polls = { first: 0, asked: 0 }
+  const world = open(connection => {
+    if (state.dead) return held(connection)
+    if (!connection.polls) {
+      if (!state.holds) connection.send('hello', world.hello)
+      return state.holds ? held(connection) : connection.response
+    }
+    polls.asked++
+    const first = !connection.url.includes('cursor=')
+    if (first) polls.first++
+    const events = first
+      ? [{ type: 'hello', data: world.hello }]
+      : [{ type: 'presence', data: { page: 'page', clients: [], left: [], count: polls.asked } }]
+    const answer = () => Response.json({ events, cursor: `c${polls.asked}` })
+    return first ? answer() : new Promise(resolve => world.clock.after(5000, () => resolve(answer())))
+  })
+  const streams = () => world.connections.filter(({ polls }) => !polls).length
+  return { ...world, state, polls, streams }
+}
+
+describe('a line through a proxy that holds answers back', () => {
+  it('polls when the first byte does not come within 2 seconds, with one cursor', async () => {
+    const { clock, events, lost, polls, streams } = behindProxy()
+    await clock.pass(1990)
+    expect(polls.asked).toBe(0)
+    await clock.pass(20)
+    expect(events).toMatchObject([{ type: 'hello' }])
+    await clock.pass(30_000)
+    expect(polls.asked, 'the last one is still open').toBe(8)
+    expect(polls.first, 'asked without a cursor').toBe(1)
+    expect(events.length).toBe(7)
+    expect(streams()).toBe(1)
+    expect(lost).toEqual([])
+  })
+
+  it('tries the stream again after a minute, then two, then four, and loses nothing meanwhile', async () => {
+    const { clock, lost, polls, streams } = behindProxy()
+    const tries: number[] = []
+    for (let s = 0; s < 8 * 60; s++) {
+      while (tries.length < streams()) tries.push(Math.round(clock.now() / 60_000))
+      await clock.pass(1000)
+    }
+    expect(tries).toEqual([0, 1, 3, 7])
+    expect(polls.first).toBe(1)
+    expect(lost).toEqual([])
+  })
+
+  it('goes back to the stream once that gets through', async () => {
+    const { clock, events, lost, polls, state, connections } = behindProxy()
+    await clock.pass(10_000)
+    state.holds = false
+    await clock.pass(55_000)
+    const asked = polls.asked
+    await clock.pass(10_000)
+    expect(polls.asked).toBe(asked)
+    expect(events.filter(({ type }) => type === 'hello').length).toBe(2)
+    expect(connections.at(-1)!.polls).toBe(false)
+    expect(lost).toEqual([])
+  })
+
+  it('is lost where nothing gets through at all, and asks for a stream first when it comes back', async () => {
+    const { clock, lost, state, connections } = behindProxy()
+    state.dead = true
+    await clock.pass(11_000)
+    expect(lost).toEqual([1])
+    expect(connections.map(({ polls }) => polls)).toEqual([false, true, false])
+  })
+
+  it('stays with a stream that is merely slow', async () => {
+    const { clock, connections, events, hello } = open()
+    await clock.pass(2100)
+    expect(connections.map(({ polls }) => polls)).toEqual([false, true])
+    connections[0]!.send('hello', hello)
+    await clock.pass(10)
+    expect(events.map(({ type }) => type)).toEqual(['hello'])
+    expect(connections.map(({ signal }) => signal.aborted)).toEqual([false, true])
+    await clock.pass(14_000)
+    expect(connections.length).toBe(2)
   })
 })

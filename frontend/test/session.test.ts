@@ -147,7 +147,6 @@ describe('sessions', () => {
     ['signed-out', 401, 'signed-out'],
     ['epoch-changed', 409, 'epoch-changed'],
     ['invalid-edit', 422, 'refused'],
-    ['page-full', 422, 'refused'],
   ])('end when told %s, with what is unsent', async (type, status, why) => {
     const { clock, server, writers } = await room(1)
     server.refusals = [new Problem(status, type, 'No', 'In detail.')]
@@ -202,5 +201,70 @@ describe('sessions', () => {
     await clock.pass(100)
     expect(writers[0]!.session.attach(writers[0]!)).toEqual([{ insert: 'hello!\n' }])
     expect(deltaLength(server.content)).toBe(7)
+  })
+
+  it('say what their person is doing: typing, active, idle after five minutes, away, gone', async () => {
+    const { clock, server, writers } = await room(1)
+    const { client, session } = writers[0]!
+    const told = async (ms: number, act = () => {}) => {
+      client.said.length = 0
+      act()
+      await clock.pass(ms)
+      return [...new Set(client.said)]
+    }
+    expect(client.said).toEqual(['active'])
+    writers[0]!.types(insert(0, 'x'))
+    expect(await told(1000)).toEqual(['typing'])
+    expect(await told(2000)).toEqual(['active'])
+    expect(await told(4 * 60_000)).toEqual([])
+    client.stir()
+    expect(await told(4 * 60_000)).not.toContain('idle')
+    expect(await told(61_000)).toEqual(['idle'])
+    expect(await told(1000, client.stir)).toEqual(['active'])
+    client.visible = false
+    expect(await told(1000, [...client.watchers][0])).toEqual(['away'])
+    expect(await told(1000, () => session.close())).toEqual(['left'])
+    expect(server.lines.size).toBe(0)
+  })
+
+  it('ask after their line when an edit gets no answer, or its change does not come', async () => {
+    const { clock, server, writers } = await room(1)
+    const { weather } = writers[0]!.client
+    const checks = server.checks
+    weather.loss = 1
+    writers[0]!.types(insert(0, 'x'))
+    await clock.pass(1000)
+    expect(server.checks).toBeGreaterThan(checks)
+    weather.loss = 0
+    await clock.pass(5000)
+    const before = server.checks
+    server.lines.clear()
+    writers[0]!.types(insert(0, 'y'))
+    await clock.pass(2000)
+    expect(server.checks).toBe(before + 1)
+    expect(writers[0]!.session.status).toEqual({ tag: 'saved' })
+  })
+
+  it('take out again what is too much for the page, and keep what was written after it', async () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const weather = { maxDelay: 50, loss: 0.1, deafness: 0.1 }
+      const { clock, server, writers } = await room(2, { weather, seed })
+      const [one, other] = writers as [Writer, Writer]
+      const told: string[] = []
+      one.session.onTakenBack(problem => told.push(problem.type))
+      server.full = true
+      one.types(insert(2, '[much too much]'))
+      one.types(insert(17, 'after'))
+      other.types(insert(5, '!'))
+      await clock.pass(20)
+      one.types(insert(0, 'before '))
+      await clock.pass(20_000)
+      expect(told, `seed ${seed}`).toEqual(['page-full'])
+      for (const { text, session } of writers) {
+        expect(text, `seed ${seed}`).toEqual([{ insert: 'before heafterllo!\n' }])
+        expect(session.status, `seed ${seed}`).toEqual({ tag: 'saved' })
+      }
+      expect(server.content).toEqual(one.text)
+    }
   })
 })

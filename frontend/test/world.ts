@@ -3,12 +3,21 @@
  * moves, and for each client a network that delays, loses and cuts as told.
  */
 import { compose, type Delta, transform } from '../src/protocol/delta'
-import type { Clock, Line, LineListener, Position, SessionDeps, Transport } from '../src/protocol/transport'
+import type {
+  Clock,
+  Line,
+  LineListener,
+  Position,
+  PresencePost,
+  SessionDeps,
+  Transport,
+} from '../src/protocol/transport'
 import {
   type Change,
   type Edit,
   type LoadedPage,
   type PageInfo,
+  type PresenceState,
   type PresentClient,
   Problem,
   type ServerEvent,
@@ -65,20 +74,29 @@ export class TestServer {
   readonly heard = new Map<string, Set<string>>()
   /** What the next submits are answered with, in place of the truth. */
   refusals: Problem[] = []
+  /** Whether it takes no insert of more than ten letters. */
+  full = false
   maxLag = Number.POSITIVE_INFINITY
   readonly present = new Map<string, PresentClient>()
   readonly lines = new Set<TestLine>()
+  /** How often sessions wanted to know whether their line lives. */
+  checks = 0
+
+  /** The content at seq 0. */
+  #first: Delta
 
   constructor(content: Delta = [{ insert: '\n' }]) {
     this.content = content
+    this.#first = content
   }
 
   get head(): number {
     return this.changes.length
   }
 
-  load(): LoadedPage {
-    return { info: PAGE, seq: this.head, epoch: this.epoch, delta: this.content }
+  load(seq = this.head): LoadedPage {
+    const changes = this.changes.slice(0, seq).map(({ delta }) => delta)
+    return { info: PAGE, seq, epoch: this.epoch, delta: changes.reduce(compose, this.#first) }
   }
 
   submit(body: string): number {
@@ -90,6 +108,8 @@ export class TestServer {
     const before = this.changes.find(change => change.client === edit.client && change.n === edit.n)
     if (before) return before.seq
     if (edit.epoch !== this.epoch) throw new Problem(409, 'epoch-changed', 'Epoch changed')
+    if (this.full && edit.delta.some(op => 'insert' in op && String(op.insert).length > 10))
+      throw new Problem(422, 'page-full', 'The page is full')
     if (edit.base > this.head) throw new Problem(409, 'base-ahead', 'Ahead')
     if (this.head - edit.base > this.maxLag)
       throw new Problem(409, 'base-too-old', 'Old', '', { head: this.head })
@@ -122,6 +142,7 @@ export class TestServer {
     this.epoch += '+'
     this.changes = []
     this.content = content
+    this.#first = content
     this.cut()
   }
 }
@@ -140,7 +161,12 @@ export const fine: Weather = { maxDelay: 0, loss: 0, deafness: 0 }
 export interface Client extends SessionDeps {
   readonly weather: Weather
   online: boolean
+  visible: boolean
   watchers: Set<() => void>
+  /** Somebody touches a key or the mouse. */
+  stir(): void
+  /** Everything that was said of where they are. */
+  readonly said: (PresenceState | 'left')[]
 }
 
 export function newClient(
@@ -154,16 +180,23 @@ export function newClient(
   const client: Client = {
     weather: { ...weather },
     online: true,
+    visible: true,
     watchers: new Set(),
+    stir: () => {},
+    said: [],
     clock,
     transport: null as unknown as Transport,
     surroundings: {
       online: () => client.online,
-      visible: () => true,
+      visible: () => client.visible,
       leaving: () => false,
       watch: listener => {
         client.watchers.add(listener)
         return () => client.watchers.delete(listener)
+      },
+      watchInput: listener => {
+        client.stir = listener
+        return () => {}
       },
     },
     newClient: () => `${name}-${++clients}`,
@@ -191,8 +224,8 @@ class TestTransport implements Transport {
     this.#rng = rng
   }
 
-  load(): Promise<LoadedPage> {
-    return this.#call(() => this.#server.load())
+  load(_: string, seq?: number): Promise<LoadedPage> {
+    return this.#call(() => this.#server.load(seq))
   }
 
   changes(_: string, after: number) {
@@ -206,7 +239,9 @@ class TestTransport implements Transport {
     return this.#call(() => this.#server.submit(edit))
   }
 
-  async present(): Promise<void> {}
+  async present(_: string, { state }: PresencePost): Promise<void> {
+    this.#client.said.push(state)
+  }
 
   retitle(_: string, title: string): Promise<PageInfo> {
     return this.#call(() => ({ ...PAGE, title, version: 2 }))
@@ -323,7 +358,9 @@ export class TestLine implements Line {
     })
   }
 
-  hurry(): void {}
+  check(): void {
+    this.#server.checks++
+  }
 
   close(): void {
     this.#closed = true

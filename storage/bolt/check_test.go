@@ -31,12 +31,12 @@ func checked(t *testing.T, s *Store) (bad []string) {
 	return bad
 }
 
-// variedStore fills a store with all kinds of rows, some of them large, and
-// removes some again.
+// variedStore fills a store with all kinds of rows, some of them large, removes
+// some again, and folds some.
 func variedStore(t *testing.T, dir string, seed uint64) *Store {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	s := openStore(t, dir, Config{})
+	s := openStore(t, dir, folds(Config{}))
 	counts := map[string]uint64{}
 	for round := range 30 {
 		page := storage.PageID(fmt.Sprintf("page-%d", round%3))
@@ -68,6 +68,8 @@ func variedStore(t *testing.T, dir string, seed uint64) *Store {
 			}
 		}
 	}
+	mustFold(t, s, "page-0", 20)
+	mustFold(t, s, "page-1", 0)
 	return s
 }
 

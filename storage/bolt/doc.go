@@ -14,8 +14,8 @@
 // fdatasync has returned for. The tests kill processes under load (TestKill),
 // record what one writes and syncs, to open the store as power cuts could leave
 // it (TestPowerCut), and to see each acknowledgement follow its sync
-// (TestAcksFollowSyncs); and they let syncs fail meanwhile. It does not promise to find a damaged bbolt page
-// that no read touches.
+// (TestAcksFollowSyncs); and they let syncs fail meanwhile. A damaged page of
+// bbolt's is found by the first read that touches it, and by Store.Check.
 //
 // # Layout
 //

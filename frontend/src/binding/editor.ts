@@ -75,6 +75,7 @@ const NUMBERING_MS = 300
 
 export class PageEditor implements Editor, Surface {
   readonly view: EditorView
+  deeds = 0
   readonly #session: PageSession
   readonly #overlay: Overlay
   readonly #inbox = new Inbox()
@@ -310,6 +311,7 @@ export class PageEditor implements Editor, Surface {
 
   #dispatch(tr: Transaction): void {
     if (tr.docChanged && !this.#session.editable && tr.getMeta(REMOTE) === undefined) return
+    if ((tr.docChanged || tr.selectionSet) && tr.getMeta(REMOTE) === undefined) this.deeds++
     const { state, transactions } = this.view.state.applyTransaction(tr)
     let delta: Delta = []
     let inverse: Delta = []

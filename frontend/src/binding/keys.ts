@@ -1,5 +1,5 @@
 /** What the keys do. What is not here is ProseMirror's base key map's, or the browser's. */
-import type { EditorState, Command as KeyCommand } from 'prosemirror-state'
+import type { Command as KeyCommand } from 'prosemirror-state'
 import { type Command, runCommand, type Target } from './commands'
 import type { SurfaceEdit } from './draft'
 import { indent, toggleCheck } from './formatting'
@@ -9,6 +9,8 @@ import { backspace, deleteForward, enter, softEnter } from './writing'
 
 /** What keys act on. */
 export interface KeyTarget extends Target {
+  /** Counts what was done here, others' changes aside. */
+  readonly deeds: number
   undo(): boolean
   redo(): boolean
   undoShortcut(): boolean
@@ -27,11 +29,11 @@ export function keys(target: KeyTarget, options: { onLinkRequest?: () => void })
   }
   const doc = () => target.view.state.doc
   // Right after Escape, Tab leaves the surface, so that nobody who lives by the keyboard is caught in it.
-  let escapedAt: EditorState | null = null
+  let escapedAt: number | null = null
   const tab = (by: 1 | -1): KeyCommand => {
-    return (state, _dispatch, view) => {
+    return (_state, _dispatch, view) => {
       // A code block that scrolls can have the focus itself, and is left by Tab like any control.
-      if (state === escapedAt || view?.hasFocus() === false) return false
+      if (target.deeds === escapedAt || view?.hasFocus() === false) return false
       target.act(indent(doc(), target.span(), by))
       return true
     }
@@ -78,8 +80,8 @@ export function keys(target: KeyTarget, options: { onLinkRequest?: () => void })
     Delete: atCaret(index => deleteForward(doc(), index)),
     Tab: tab(1),
     'Shift-Tab': tab(-1),
-    Escape: state => {
-      escapedAt = state
+    Escape: () => {
+      escapedAt = target.deeds
       return false
     },
   }

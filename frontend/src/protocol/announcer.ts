@@ -22,6 +22,7 @@ export class Announcer {
   #lastSent = Number.NEGATIVE_INFINITY
   #cancelPost: (() => void) | null = null
   #cancelChange = () => {}
+  #said: PresenceState | null = null
   #left = false
   #closed = false
 
@@ -40,6 +41,12 @@ export class Announcer {
   moved(): void {
     this.#lastMoved = this.#deps.clock.now()
     this.post()
+  }
+
+  /** Somebody is at the keys or the mouse, be it only to read. */
+  stirred(): void {
+    this.#lastMoved = this.#deps.clock.now()
+    if (this.#said === 'idle') this.post()
   }
 
   /** Says it soon; at once where nothing was said a moment ago. */
@@ -74,6 +81,7 @@ export class Announcer {
     this.#cancelPost = null
     this.#lastSent = this.#deps.clock.now()
     const state = this.#state()
+    this.#said = state
     this.#send(state)
     // Typing turns into active, active into idle, without anybody doing anything.
     this.#cancelChange()

@@ -6,7 +6,7 @@
  * The text on this side is always: content at `seq`, then `inflight.now`, then
  * `pending`.
  */
-import { compose, type Delta, sameDelta, transformPair } from './delta'
+import { compose, type Delta, invert, sameDelta, transformPair } from './delta'
 import type { Change, Edit } from './wire'
 
 /** An edit that was sent and has not yet come back on the stream. */
@@ -37,8 +37,8 @@ export type ClientState =
 
 export type Effect =
   | { readonly tag: 'send'; readonly edit: Edit }
-  /** Somebody else's change, to be applied to the text on this side. */
-  | { readonly tag: 'apply'; readonly delta: Delta; readonly change: Change }
+  /** Something that was not written here, to be applied to the text on this side. */
+  | { readonly tag: 'apply'; readonly delta: Delta }
   /** Changes are missing between ours and this one. */
   | { readonly tag: 'fetch' }
   /** Our own change came back as another one than we hold. The text on this side cannot be trusted. */
@@ -77,16 +77,16 @@ export function receive(state: ClientState, change: Change): Step {
   if (change.seq <= state.seq) return [state, []]
   if (change.seq > state.seq + 1) return [state, [{ tag: 'fetch' }]]
   const next = { ...state, seq: change.seq }
-  if (next.tag === 'synchronized') return [next, [{ tag: 'apply', delta: change.delta, change }]]
+  if (next.tag === 'synchronized') return [next, [{ tag: 'apply', delta: change.delta }]]
   if (isOwn(next.inflight, change)) return acknowledged(next, change)
 
   const [inflight, delta] = over(next.inflight.now, change.delta)
   const moved: Inflight = { ...next.inflight, now: inflight }
   if (next.tag === 'awaitingAck') {
-    return [{ ...next, inflight: moved }, [{ tag: 'apply', delta, change }]]
+    return [{ ...next, inflight: moved }, [{ tag: 'apply', delta }]]
   }
   const [pending, rest] = over(next.pending, delta)
-  return [settle({ ...next, inflight: moved, pending }), [{ tag: 'apply', delta: rest, change }]]
+  return [settle({ ...next, inflight: moved, pending }), [{ tag: 'apply', delta: rest }]]
 }
 
 /** [own edit after the change, change after the own edit]: ours, the later one, goes to the left. */
@@ -138,6 +138,22 @@ export function answered(state: ClientState, n: number, seq: number): ClientStat
 export function rebase(state: ClientState): Step {
   if (state.tag === 'synchronized') return [state, []]
   return resend(state, state.client, state.inflight.edit.n)
+}
+
+/**
+ * The edit in flight was refused for what it is, and nothing was committed: it
+ * is taken out of the text on this side, and what was written after it stays.
+ * `content` is the committed content at our seq.
+ */
+export function takeBack(state: ClientState, content: Delta): Step {
+  if (state.tag === 'synchronized') return [state, []]
+  const { seq, client, inflight } = state
+  const inverse = invert(inflight.now, content)
+  const free: ClientState = { tag: 'synchronized', seq, client, n: inflight.edit.n - 1 }
+  if (state.tag === 'awaitingAck') return [free, [{ tag: 'apply', delta: inverse }]]
+  const [pending, delta] = over(state.pending, inverse)
+  const [next, effects] = pending.length > 0 ? send(free, pending) : ([free, []] as Step)
+  return [next, [{ tag: 'apply', delta }, ...effects]]
 }
 
 /** The edit in flight cannot be sent under this client: begin anew under another. */

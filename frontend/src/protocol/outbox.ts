@@ -9,6 +9,8 @@ export interface OutboxListener {
   answered(n: number, seq: number): void
   /** A refusal that sending again would not change. */
   refused(n: number, problem: Problem): void
+  /** No answer came, though it should have: perhaps the server cannot be reached. */
+  unanswered(): void
   /** `waiting` or `trouble` changed. */
   changed(): void
 }
@@ -53,6 +55,7 @@ export class Outbox {
     this.#letter = { n: edit.n, text: JSON.stringify({ ...edit, epoch }) }
     this.#cancelPatience = this.#deps.clock.after(PATIENCE_MS, () => {
       this.#waiting = true
+      this.#listener.unanswered()
       this.#listener.changed()
     })
     void this.#post(this.#letter)
@@ -98,6 +101,7 @@ export class Outbox {
       this.#listener.refused(letter.n, problem)
       return
     }
+    if (problem.status === 0) this.#listener.unanswered()
     this.#trouble = REFUSALS_FOR_NOW.has(problem.status) ? problem.title : null
     this.#cancelRetry = this.#deps.clock.after(this.#delay(problem), () => {
       this.#trouble = null

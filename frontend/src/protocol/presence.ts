@@ -29,7 +29,7 @@ export interface RemoteCursor extends Cursor {
 
 export interface Presence {
   readonly clients: ReadonlyMap<string, PresentClient>
-  /** Everybody, also those who are not listed. */
+  /** How many clients there are, also those who are not listed. */
   readonly count: number
 }
 

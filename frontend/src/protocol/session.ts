@@ -13,6 +13,7 @@ import {
   receive,
   type Step,
   start,
+  takeBack,
   takeClient,
   unsent,
 } from './client'
@@ -92,6 +93,8 @@ export interface PageSession {
   setTitle(title: string): Promise<void>
   /** Calls `listener` on any change of the above; returns how to stop. */
   subscribe(listener: () => void): () => void
+  /** Calls `listener` when something that was written could not be taken and was taken out again; returns how to stop. */
+  onTakenBack(listener: (problem: Problem) => void): () => void
   /** Says that we left, and ends the line. What is still unsent is not waited for. */
   close(): void
 
@@ -132,6 +135,7 @@ class Session implements PageSession {
   readonly #outbox: Outbox
   readonly #announcer: Announcer
   readonly #listeners = new Set<() => void>()
+  readonly #takenBack = new Set<(problem: Problem) => void>()
   readonly #unwatch: () => void
 
   #info: PageInfo
@@ -166,6 +170,7 @@ class Session implements PageSession {
     this.#outbox = new Outbox(this.id, deps, {
       answered: (n, seq) => this.#answered(n, seq),
       refused: (n, problem) => void this.#refused(n, problem),
+      unanswered: () => this.#line.check(),
       changed: () => this.#notify(),
     })
     this.#announcer = new Announcer(this.id, deps, () => this.#whereabouts())
@@ -178,7 +183,14 @@ class Session implements PageSession {
         refused: problem => this.#endBy(problem),
       },
     )
-    this.#unwatch = deps.surroundings.watch(() => this.#surroundingsChanged())
+    const { surroundings } = deps
+    const unwatch = [
+      surroundings.watch(() => this.#surroundingsChanged()),
+      surroundings.watchInput(() => this.#opened && this.#announcer.stirred()),
+    ]
+    this.#unwatch = () => {
+      for (const stop of unwatch) stop()
+    }
   }
 
   get client(): string {
@@ -195,7 +207,8 @@ class Session implements PageSession {
   }
 
   get count(): number {
-    return Math.max(this.#presence.count, this.people.length)
+    const { clients, count } = this.#presence
+    return this.people.length + Math.max(0, count - clients.size)
   }
 
   get editable(): boolean {
@@ -226,6 +239,11 @@ class Session implements PageSession {
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  onTakenBack(listener: (problem: Problem) => void): () => void {
+    this.#takenBack.add(listener)
+    return () => this.#takenBack.delete(listener)
   }
 
   close(): void {
@@ -353,10 +371,7 @@ class Session implements PageSession {
   }
 
   #surroundingsChanged(): void {
-    if (this.#deps.surroundings.online()) {
-      this.#line.hurry()
-      this.#outbox.hurry()
-    }
+    if (this.#deps.surroundings.online()) this.#outbox.hurry()
     if (this.#deps.surroundings.leaving()) this.#announcer.leave()
     else if (this.#opened) this.#announcer.post()
     this.#notify()
@@ -389,7 +404,10 @@ class Session implements PageSession {
     this.#state = answered(this.#state, n, seq)
     this.#cancelCheck()
     if (this.#inflight() === n) {
-      this.#cancelCheck = this.#deps.clock.after(STREAM_PATIENCE_MS, () => void this.#catchUp())
+      this.#cancelCheck = this.#deps.clock.after(STREAM_PATIENCE_MS, () => {
+        this.#line.check()
+        void this.#catchUp()
+      })
     }
     this.#notify()
   }
@@ -409,6 +427,10 @@ class Session implements PageSession {
       case 'client-taken':
         this.#renew()
         break
+      case 'page-full':
+      case 'too-large':
+        await this.#takeBack(n, problem)
+        break
       case 'base-ahead':
         this.#end('epoch-changed', problem.message)
         break
@@ -416,6 +438,21 @@ class Session implements PageSession {
         this.#endBy(problem)
     }
     this.#notify()
+  }
+
+  /** Takes an edit out again that is too much for the page, so that one can go on with the rest. */
+  async #takeBack(n: number, problem: Problem): Promise<void> {
+    const page = await this.#loadAt(this.#state.seq)
+    if (!page || this.#ended || this.#closed || this.#inflight() !== n) return
+    const since = this.#recent.filter(({ seq }) => seq > page.seq)
+    this.#step(
+      takeBack(
+        this.#state,
+        since.reduce((content, { delta }) => compose(content, delta), page.delta),
+      ),
+    )
+    this.#edits = { inflight: this.#edits.pending, pending: 0 }
+    for (const listener of [...this.#takenBack]) listener(problem)
   }
 
   #renew(): void {
@@ -468,20 +505,24 @@ class Session implements PageSession {
     this.#outbox.clear()
     this.#cancelCheck()
     this.#notify()
+    const page = await this.#loadAt()
+    if (page && !this.#ended && !this.#closed) this.#begin(page)
+  }
+
+  /** Loads the page, as it was at `seq` where that is given, however long it takes; null where it is over meanwhile. */
+  async #loadAt(seq?: number): Promise<LoadedPage | null> {
     while (!this.#ended && !this.#closed) {
       try {
-        const page = await this.#deps.transport.load(this.id)
-        if (this.#ended || this.#closed) return
-        this.#begin(page)
-        return
+        return await this.#deps.transport.load(this.id, seq)
       } catch (error) {
         if (error instanceof Problem && !isPassing(error)) {
           this.#endBy(error)
-          return
+          return null
         }
         await new Promise<void>(resolve => this.#deps.clock.after(FETCH_RETRY_MS, resolve))
       }
     }
+    return null
   }
 
   #begin(page: LoadedPage): void {

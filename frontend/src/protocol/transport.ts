@@ -17,6 +17,8 @@ export interface Surroundings {
   leaving(): boolean
   /** Calls `listener` when any of these changes, or the page came back from a long sleep; returns how to stop. */
   watch(listener: () => void): () => void
+  /** Calls `listener` when somebody touches a key, the mouse or the screen, now and then while they go on; returns how to stop. */
+  watchInput(listener: () => void): () => void
 }
 
 /** Where a line starts: changes after `seq` are sent. */
@@ -37,10 +39,10 @@ export interface LineListener {
 
 /** An open line that comes back by itself until it is closed. */
 export interface Line {
-  /** Drops the connection and opens a new one at once. */
+  /** Begins anew, from the position that there is now. */
   restart(): void
-  /** Tries now, where it is waiting to try again. */
-  hurry(): void
+  /** Something hints that the line is dead: makes sure now, and where it waits to try again tries at once. */
+  check(): void
   close(): void
 }
 
@@ -53,7 +55,8 @@ export interface PresencePost {
 
 /** The server's calls that an open page needs. Each rejects with a Problem. */
 export interface Transport {
-  load(page: string): Promise<LoadedPage>
+  /** The page as it is, or as it was at `seq`. */
+  load(page: string, seq?: number): Promise<LoadedPage>
   changes(page: string, after: number): Promise<{ changes: Change[]; head: number }>
   /** Submits an edit, as the JSON text that it is; answers its seq. */
   submit(page: string, edit: string): Promise<number>

@@ -118,12 +118,19 @@ export type ServerEvent =
   | { readonly type: 'role'; readonly page: string; readonly role: Role }
   | { readonly type: 'gone'; readonly page: string; readonly why: GoneWhy }
   | { readonly type: 'reset'; readonly page: string; readonly seq: number }
+  /** A row of the list of pages is new or changed, or is gone. */
+  | { readonly type: 'list'; readonly row: { readonly id: string }; readonly gone: boolean }
   | { readonly type: 'bye'; readonly afterMs: number; readonly why: string | null }
 
-/** Reads one event of the stream; null for a type that is not known. */
+/** Reads one event of a stream; null for a type that is not known. */
 export function parseEvent(type: string, data: string): ServerEvent | null {
+  return type in readers ? readEvent(type, parseJson(data)) : null
+}
+
+/** The same of an event whose data is no text any more, as a long poll brings it. */
+export function readEvent(type: string, data: unknown): ServerEvent | null {
   const read = readers[type]
-  return read ? read(object(parseJson(data), type)) : null
+  return read ? read(object(data, type)) : null
 }
 
 const readers: Record<string, (data: Fields) => ServerEvent> = {
@@ -151,6 +158,10 @@ const readers: Record<string, (data: Fields) => ServerEvent> = {
     why: data.why === 'trashed' || data.why === 'deleted' ? data.why : 'forbidden',
   }),
   reset: data => ({ type: 'reset', page: text(data, 'page'), seq: whole(data, 'seq') }),
+  list: data => {
+    const row = object(data.page, 'list')
+    return { type: 'list', row: { ...row, id: text(row, 'id') }, gone: data.gone === true }
+  },
   bye: data => ({
     type: 'bye',
     afterMs: data.after_ms === undefined ? 0 : number(data, 'after_ms'),
@@ -189,6 +200,16 @@ export function parseChanges(value: unknown): { changes: Change[]; head: number 
     changes: list(data.changes).map(change => parseChange(object(change, 'change'))),
     head: whole(data, 'head'),
   }
+}
+
+/** Reads the answer of a long poll. */
+export function parsePoll(value: unknown): { events: ServerEvent[]; cursor: string } {
+  const data = object(value, 'poll')
+  const events = list(data.events).map(each => {
+    const event = object(each, 'event')
+    return readEvent(text(event, 'type'), event.data)
+  })
+  return { events: events.filter(event => event !== null), cursor: text(data, 'cursor') }
 }
 
 /** Reads the answer to an edit: its seq. */

@@ -74,8 +74,6 @@ export interface ListListener {
   signedOut(): void
 }
 
-const RETRY_MS = 3000
-
 export class Api {
   readonly #fetch: typeof fetch
 
@@ -148,40 +146,6 @@ export class Api {
       name: fileNameOf(response.headers.get('Content-Disposition')) ?? `page.${format}`,
       blob: await response.blob(),
       notes: notesOf(response.headers.get('Halley-Notes')),
-    }
-  }
-
-  /** Follows the list of pages until the function it returns is called. */
-  followList(listener: ListListener): () => void {
-    let line: EventSource | null = null
-    let timer: ReturnType<typeof setTimeout> | undefined
-
-    const reopenIn = (ms: number) => {
-      line?.close()
-      clearTimeout(timer)
-      timer = setTimeout(open, ms)
-    }
-    const open = () => {
-      line = new EventSource('/api/events?list=1')
-      line.addEventListener('hello', () => listener.open())
-      line.addEventListener('list', event => listener.change(JSON.parse(event.data)))
-      line.addEventListener('bye', event => {
-        const { after_ms, why } = JSON.parse(event.data)
-        if (why === 'signed-out') {
-          line?.close()
-          listener.signedOut()
-        } else reopenIn(after_ms ?? RETRY_MS)
-      })
-      // A lost line comes back by itself, a refused one does not.
-      line.addEventListener('error', () => {
-        listener.lost()
-        if (line?.readyState === EventSource.CLOSED) reopenIn(RETRY_MS)
-      })
-    }
-    open()
-    return () => {
-      clearTimeout(timer)
-      line?.close()
     }
   }
 

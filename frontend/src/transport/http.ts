@@ -1,4 +1,4 @@
-/** A session's deps as the browser has them: fetch, a stream, timers, and whether we are online and seen. */
+/** A session's deps as the browser has them: fetch, lines, timers, and whether we are online and seen. */
 
 import type { SessionDeps } from '../protocol/session'
 import type {
@@ -21,15 +21,15 @@ import {
   parseSeq,
 } from '../protocol/wire'
 import { problemOf } from './api'
-import { SseLine } from './line'
+import { browserClock, randomId } from './browser'
+import type { Lines } from './lines'
 
-export function browserDeps(): SessionDeps {
+export function browserDeps(lines: Lines): SessionDeps {
   const clock = browserClock()
-  const random = () => Math.random()
   return {
     clock,
-    random,
-    transport: new HttpTransport(clock, random, (input, init) => fetch(input, init)),
+    random: () => Math.random(),
+    transport: new HttpTransport(clock, lines, (input, init) => fetch(input, init)),
     surroundings: browserSurroundings(),
     newClient: randomId,
   }
@@ -42,19 +42,23 @@ const LOAD_MS = 120_000
 /** Browsers let calls of up to 64 KiB together outlive their tab; a unit of text is 3 bytes at most. */
 const KEEPALIVE_UNITS = 20_000
 
+/** Input is told of so often at most. */
+const STIR_MS = 1000
+
 export class HttpTransport implements Transport {
   readonly #clock: Clock
-  readonly #random: () => number
+  readonly #lines: Lines
   readonly #fetch: typeof fetch
 
-  constructor(clock: Clock, random: () => number, fetcher: typeof fetch) {
+  constructor(clock: Clock, lines: Lines, fetcher: typeof fetch) {
     this.#clock = clock
-    this.#random = random
+    this.#lines = lines
     this.#fetch = fetcher
   }
 
-  load(page: string): Promise<LoadedPage> {
-    return this.#call(pagePath(page), { method: 'GET' }, parseLoadedPage, LOAD_MS)
+  load(page: string, seq?: number): Promise<LoadedPage> {
+    const at = seq === undefined ? '' : `?seq=${seq}`
+    return this.#call(pagePath(page) + at, { method: 'GET' }, parseLoadedPage, LOAD_MS)
   }
 
   changes(page: string, after: number) {
@@ -79,25 +83,7 @@ export class HttpTransport implements Transport {
   }
 
   follow(page: string, where: () => Position, listener: LineListener): Line {
-    const line = new SseLine(page, where, listener, {
-      clock: this.#clock,
-      random: this.#random,
-      fetch: this.#fetch,
-      problemOf,
-    })
-    // A page that is left lives on in the back/forward cache, and its line would
-    // hold one of the few connections that all pages of this host share.
-    const stop = new AbortController()
-    addEventListener('pagehide', () => line.pause(), { signal: stop.signal })
-    addEventListener('pageshow', ({ persisted }) => persisted && line.restart(), { signal: stop.signal })
-    return {
-      restart: () => line.restart(),
-      hurry: () => line.hurry(),
-      close() {
-        stop.abort()
-        line.close()
-      },
-    }
+    return this.#lines.follow(page, where, listener)
   }
 
   async #call<T>(
@@ -132,16 +118,6 @@ function pagePath(page: string): string {
   return `/api/pages/${encodeURIComponent(page)}`
 }
 
-export function browserClock(): Clock {
-  return {
-    now: () => performance.now(),
-    after(ms, run) {
-      const timer = setTimeout(run, ms)
-      return () => clearTimeout(timer)
-    },
-  }
-}
-
 function browserSurroundings(): Surroundings {
   let leaving = false
   return {
@@ -166,11 +142,18 @@ function browserSurroundings(): Surroundings {
       document.addEventListener('visibilitychange', listener, { signal })
       return () => stop.abort()
     },
+    watchInput(listener) {
+      const stop = new AbortController()
+      let last = Number.NEGATIVE_INFINITY
+      const stir = () => {
+        if (performance.now() - last < STIR_MS) return
+        last = performance.now()
+        listener()
+      }
+      for (const type of ['keydown', 'pointermove', 'pointerdown', 'wheel', 'touchmove', 'scroll']) {
+        addEventListener(type, stir, { signal: stop.signal, passive: true, capture: true })
+      }
+      return () => stop.abort()
+    },
   }
-}
-
-/** 128 random bits in the form of a client's id. */
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -32,13 +32,18 @@ type Who =
 
 /** Asks who is there before it shows anything of the workspace. */
 function Gate() {
-  const { api, list, departures } = useServices()
+  const { api, lines, list, departures } = useServices()
   const who = useSignal<Who>({ tag: 'asking' })
 
+  const enter = (identity: Identity) => {
+    lines.enter(identity.id)
+    who.value = { tag: 'somebody', identity }
+  }
   const ask = useCallback(async () => {
     try {
       const identity = await api.session()
-      who.value = identity ? { tag: 'somebody', identity } : { tag: 'nobody' }
+      if (identity) enter(identity)
+      else who.value = { tag: 'nobody' }
     } catch {
       who.value = { tag: 'unreachable' }
     }
@@ -54,6 +59,7 @@ function Gate() {
   }, [])
 
   const signedOut = () => {
+    lines.leave()
     list.clear()
     who.value = { tag: 'nobody' }
   }
@@ -65,16 +71,11 @@ function Gate() {
     case 'unreachable':
       return <Unreachable retry={ask} />
     case 'nobody':
-      return (
-        <Welcome
-          enter={identity => {
-            who.value = { tag: 'somebody', identity }
-          }}
-        />
-      )
+      return <Welcome enter={enter} />
     case 'somebody': {
       const signOut = async () => {
         await api.signOut()
+        lines.signedOut()
         signedOut()
       }
       return (

@@ -3,12 +3,14 @@ import { useContext } from 'preact/hooks'
 import type { mountEditor } from '../binding/editor'
 import type { PageSession } from '../protocol/session'
 import type { Api, Identity } from '../transport/api'
+import type { Lines } from '../transport/lines'
 import type { ListStore } from './list/listStore'
 import type { Departures } from './page/departures'
 
 /** What the screens need from outside; main.tsx makes it. */
 export interface Services {
   api: Api
+  lines: Lines
   openSession(id: string): Promise<PageSession>
   /** Loads the editing surface, which is a file of its own. */
   loadEditor(): Promise<typeof mountEditor>

@@ -96,6 +96,8 @@ export const strings = {
     readOnly: 'You may read this page',
     titleFailed: (problem: string) => `The title could not be saved. ${problem}`,
     opening: 'Opening the page…',
+    tooMuch: 'That is more than a page can hold. Nothing was put in; try a smaller part.',
+    takenBack: (problem: string) => `What you put in last was taken out again. ${problem}`,
   },
 
   people: {

@@ -61,11 +61,27 @@ test('a page that moved between two parts stands in the list once', () => {
 test('an answer to an older question is dropped', async () => {
   const answers: ((list: PageList) => void)[] = []
   const api = { pages: () => new Promise<PageList>(resolve => answers.push(resolve)) } as unknown as Api
-  const store = new ListStore(api)
+  const store = new ListStore(api, () => () => {})
   store.show({ query: 'first', trash: false })
   store.show({ query: 'second', trash: false })
   answers[1]!({ pages: [row('second', 2)], cursor: null })
   answers[0]!({ pages: [row('first', 1)], cursor: null })
   await Promise.resolve()
   expect(ids(store.list.value!)).toBe('second')
+})
+
+test('rows that were being loaded when the list is read again come with it', async () => {
+  const asked: { limit?: number; cursor?: string }[] = []
+  const api = {
+    pages: async (ask: { limit?: number; cursor?: string }) => {
+      asked.push(ask)
+      return { pages: Array.from({ length: ask.limit! }, (_, i) => row(`p${i}`, 1)), cursor: 'next' }
+    },
+  } as unknown as Api
+  const store = new ListStore(api, () => () => {})
+  await store.refresh()
+  void store.more()
+  await store.refresh()
+  expect(asked.map(({ limit }) => limit)).toEqual([50, 50, 100])
+  expect(store.list.value!.rows.length).toBe(100)
 })

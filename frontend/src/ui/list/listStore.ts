@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import type { Api, ListEvent, PageList, PageRow } from '../../transport/api'
+import type { Api, ListEvent, ListListener, PageList, PageRow } from '../../transport/api'
 
 export interface ListView {
   query: string
@@ -63,9 +63,11 @@ export class ListStore {
   #question = 0
   #refreshTimer: ReturnType<typeof setTimeout> | undefined
   readonly #api: Api
+  readonly #follow: (listener: ListListener) => () => void
 
-  constructor(api: Api) {
+  constructor(api: Api, follow: (listener: ListListener) => () => void) {
     this.#api = api
+    this.#follow = follow
   }
 
   /** Shows a view; the old rows go at once where they mean something else. */
@@ -85,7 +87,9 @@ export class ListStore {
   /** Reads the list again, as far as it was shown. */
   async refresh(): Promise<void> {
     const question = ++this.#question
-    const limit = Math.min(1000, Math.max(PAGE_SIZE, this.list.value?.rows.length ?? 0))
+    // What is being asked for with `more` is dropped when it comes, so it is asked for here.
+    const rows = (this.list.value?.rows.length ?? 0) + (this.loadingMore.value ? PAGE_SIZE : 0)
+    const limit = Math.min(1000, Math.max(PAGE_SIZE, rows))
     try {
       const { pages, cursor } = await this.#api.pages({ ...this.#view, limit })
       if (question !== this.#question) return
@@ -133,7 +137,7 @@ export class ListStore {
       if (document.hidden) {
         stop?.()
         stop = null
-      } else stop ??= this.#api.followList(this.#listener)
+      } else stop ??= this.#follow(this.#listener)
     }
     onlyWhileSeen()
     document.addEventListener('visibilitychange', onlyWhileSeen)

@@ -122,7 +122,7 @@ function Faces({ people }: { people: NonNullable<PageRow['people']> }) {
       {people.slice(0, FACES).map(person => (
         <Avatar key={person.user} {...person} />
       ))}
-      {people.length > FACES && <span class="avatar rest">+{people.length - FACES}</span>}
+      {people.length > FACES && <span class="avatar rest" data-initials={`+${people.length - FACES}`} />}
     </span>
   )
 }

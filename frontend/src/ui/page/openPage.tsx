@@ -35,6 +35,12 @@ export function OpenPage({ session, reload }: { session: PageSession; reload(): 
   const { status } = session
   const mayEdit = (role === 'edit' || role === 'own') && status.tag !== 'ended'
 
+  useEffect(
+    () =>
+      session.onTakenBack(problem => toast(strings.page.takenBack(problemText(problem)), { tone: 'bad' })),
+    [session],
+  )
+
   const place = useRef<HTMLDivElement>(null)
   const linking = useSignal(false)
   const shortcuts = useSignal(false)
@@ -135,6 +141,7 @@ function useEditor(
         if (left || !place.current) return
         mounted = mountEditor(place.current, session, {
           onLinkRequest: () => request.current(),
+          onTooLarge: () => toast(strings.page.tooMuch, { tone: 'bad' }),
           placeholder: strings.page.placeholder,
           label: strings.page.text,
         })

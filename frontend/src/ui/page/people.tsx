@@ -30,7 +30,7 @@ export function People({ people, count }: { people: readonly Person[]; count: nu
         {ordered.slice(0, FACES).map(person => (
           <Avatar key={person.user} name={person.name} color={person.color} away={isAway(person)} />
         ))}
-        {hidden > 0 && <span class="avatar rest">+{hidden}</span>}
+        {hidden > 0 && <span class="avatar rest" data-initials={`+${hidden}`} />}
       </button>
       {open && (
         <PeopleList
