@@ -16,6 +16,16 @@ const ot = 'halley/ot Benchmark'
 const traces = ['automerge-paper', 'seph-blog1', 'rustcode']
 const sizes = ['10KB', '100KB', '1MB', '10MB']
 
+const append = 'halley/storage/bolt BenchmarkAppend/'
+const fold = 'halley/editor Benchmark'
+// What, its name, and how many times Update, db.Batch and the bare loop are due.
+const loads = [
+  ['one page, 50 writers', '1-page/50-writers', 15, 3, 0.7],
+  ['1,000 pages, 50 writers', '1000-pages/50-writers', 10, 0, 0.7],
+  ['1,000 pages, 500 writers', '1000-pages/500-writers', 10, 0, 0.7],
+]
+const folded = [['automerge-paper', 4], ['rustcode', 7], ['seph-blog1', 0]]
+
 const rows = [
   ...traces.map((t) => [`replay of ${t}, per edit`, most(150, ns), () => best(`${ot}Replay/${t}`, 'ns/edit')]),
   ...traces.map((t) => [
@@ -77,6 +87,19 @@ const rows = [
   ["  its size of the text's", most(1.1, plain(' ×')), () => best(`${longPage}opened_cold`, 'bytes/text-byte')],
   ...[10, 100, 1000, 3000, 9000].map((n) => [`curve: p99 to ${n} readers of a page edited 10 times a second`, null, () => best(`${scale}readers=${n}`, 'delivery-p99-ms'), plain(' ms')]),
   ...[20, 100, 400, 1000, 2000].map((n) => [`curve: acknowledged at p99, ${n} people at 2 edits/s each`, null, () => best(`${scale}people=${n}`, 'ack-p99-ms'), plain(' ms')]),
+  ...loads.flatMap(([what, load, update, batch, bare]) => [
+    [`durable appends, ${what}`, null, () => best(`${append}${load}/store`, 'edits/s'), plain('/s')],
+    ['  of one Update an edit', least(update, plain(' ×')), () => ofStore(load, 'update')],
+    ...(batch ? [['  of db.Batch', least(batch, plain(' ×')), () => ofStore(load, 'batch')]] : []),
+    ['  of the bare loop', least(bare, plain(' ×')), () => ofStore(load, 'bare-loop')],
+  ]),
+  ['a lone writer: p50, of one Update', most(1.2, plain(' ×')), () => ratio(best(`${append}lone/store`, 'p50-µs'), best(`${append}lone/update`, 'p50-µs'))],
+  ...folded.map(([trace, limit]) => [`bytes a change of ${trace}, whole file`, limit && most(limit, plain(' B')), () => best(`${fold}Folded/${trace}`, 'B/change'), plain(' B')]),
+  ['  as rows of JSON, automerge-paper', null, () => best(`${fold}Folded/automerge-paper`, 'JSON-B/change'), plain(' B')],
+  ['open a page of 1,000,000 changes, folded', most(5e7, ns), () => best(`${fold}Open/long_history`)],
+  ['  of one with the same text and 1,000 changes', most(2, plain(' ×')), () => ratio(best(`${fold}Open/long_history`), best(`${fold}Open/short_history`))],
+  ['  at the farthest past seq', most(1e8, ns), () => best(`${fold}Open/the_farthest_seq`)],
+  ["others' p99 beside a 10 MB page that is folded and checkpointed", most(2, plain(' × alone')), () => best(`${fold}Beside`, 'p99-of-alone')],
   ...sizes.map((s) => [`curve: random edit in ${s}`, null, () => randomEdit(s, false), ns]),
   ...sizes.map((s) => [`curve: with a snapshot, in ${s}`, null, () => randomEdit(s, true), ns]),
 ]
@@ -89,6 +112,10 @@ const uploads = 'halley/storage/bolt BenchmarkUpload/'
 const step = 'halley/editor BenchmarkStep/'
 const diff = 'halley/ot/diff BenchmarkContents/'
 const push = 'halley/push/bench Benchmark'
+
+function ofStore(load, other) {
+  return ratio(best(`${append}${load}/store`, 'edits/s'), best(`${append}${load}/${other}`, 'edits/s'))
+}
 
 function randomEdit(size, snapshots) {
   return best(`${ot}RandomEdit/${size}/snapshots=${snapshots}`)

@@ -112,6 +112,7 @@ func (c carrier) transport() *http.Transport {
 // TestOtherCarriers runs the tests of lines, of what goes with them and of
 // large bodies over every other HTTP that the server speaks.
 func TestOtherCarriers(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(carrierVariable) != "" {
 		t.Skip("this is one of those runs")
 	}

@@ -24,7 +24,7 @@ func TestNothingIsSaidBeforeItIsSynced(t *testing.T) {
 	if err != nil {
 		t.Skip("strace, which sees a process's system calls, is not installed: apt-get install strace")
 	}
-	if err := exec.Command(strace, "-D", "-f", "-o", os.DevNull, "true").Run(); err != nil {
+	if err := exec.Command(strace, "-D", "-f", "--seccomp-bpf", "-y", "-o", os.DevNull, "true").Run(); err != nil {
 		t.Skipf("strace is refused here, probably for want of the right to trace: %v", err)
 	}
 	record := filepath.Join(t.TempDir(), "record")

@@ -79,6 +79,45 @@ func TestBlockCodecIsSmall(t *testing.T) {
 	}
 }
 
+// TestFoldedPage: a page whose changes are folded is the same at every seq, to
+// whoever opens it, edits it or verifies it.
+func TestFoldedPage(t *testing.T) {
+	dir := t.TempDir()
+	store := openStore(t, dir)
+	ps := openPages(t, store, Config{})
+	id := newPage(t, ps, "hello")
+	submit(t, ps, bob, id, edit("some-client", 1, 1, `[{"retain":2,"attributes":{"bold":true}},{"insert":{"image":"https://example.org/x.png"}}]`))
+	ps.Close()
+	fillPage(t, store, id, 2, 3000)
+	seqs := []uint64{1, 2, 3, 1024, 1025, 2500, 3000}
+	want := map[uint64][]byte{}
+	for _, seq := range seqs {
+		want[seq] = replayed(t, store, id, seq).plain()
+	}
+	for range 2 {
+		if err := store.Fold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, seq := range seqs {
+			if got := replayed(t, store, id, seq).plain(); !bytes.Equal(got, want[seq]) {
+				t.Errorf("at seq %d the page is\n%s, want\n%s", seq, got, want[seq])
+			}
+		}
+		if _, bad := verified(t, store); len(bad) > 0 {
+			t.Errorf("Verify() says %q of a folded page", bad)
+		}
+		ps = openPages(t, store, Config{})
+		submit(t, ps, bob, id, edit("some-client", 1, 1, `[{"retain":2,"attributes":{"bold":true}},{"insert":{"image":"https://example.org/x.png"}}]`)) // again
+		if head, err := store.Head(t.Context(), id); err != nil || head != 3000 {
+			t.Errorf("the head is %d, %v, after an edit was sent again", head, err)
+		}
+		ps.Close()
+		store.Close()
+		store = openStore(t, dir)
+	}
+	store.Close()
+}
+
 // FuzzBlockCodec: no columns make Join panic, or give more bytes than it is
 // asked for; and no payloads fail to come back.
 func FuzzBlockCodec(f *testing.F) {

@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,5 +144,113 @@ func foldTrace(b *testing.B, dir string, changes []storage.Change) {
 	}
 	if _, err := bolt.Compact(ctx, dir, func(int64, int64) {}); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkBeside is how long others wait for their edits to be stored while a
+// page of 10 MB is folded and checkpointed, over and over, and how long without;
+// both by turns, since the disk has moods.
+func BenchmarkBeside(b *testing.B) {
+	store := openStore(b, b.TempDir())
+	defer store.Close()
+	big := newBigPage(b, store)
+	var alone, beside []time.Duration
+	for b.Loop() {
+		for range 3 {
+			alone = append(alone, othersWait(b, store)...)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				big.foldAndCheckpoint(b)
+			}()
+			for busy := true; busy; {
+				beside = append(beside, othersWait(b, store)...)
+				select {
+				case <-done:
+					busy = false
+				default:
+				}
+			}
+		}
+	}
+	b.ReportMetric(p99(alone), "alone-p99-ms")
+	b.ReportMetric(p99(beside), "beside-p99-ms")
+	b.ReportMetric(p99(beside)/p99(alone), "p99-of-alone")
+}
+
+func p99(times []time.Duration) float64 {
+	slices.Sort(times)
+	return float64(times[len(times)*99/100].Microseconds()) / 1000
+}
+
+// othersWait has twenty people type on pages of their own for a second, each
+// twenty letters, and returns how long each letter took to be stored.
+func othersWait(b *testing.B, store *bolt.Store) []time.Duration {
+	const people, letters = 20, 20
+	waits := make([][]time.Duration, people)
+	var all sync.WaitGroup
+	for i := range people {
+		all.Go(func() {
+			id := PageID(fmt.Sprintf("beside-%d", i))
+			head, err := store.Head(context.Background(), id)
+			for range letters {
+				time.Sleep(50 * time.Millisecond)
+				began := time.Now()
+				err = errors.Join(err, store.Append(context.Background(), id, head, []storage.Change{
+					{Author: "ann", Client: "client", N: head + 1, Time: began, Payload: []byte(`[{"retain":7},{"insert":"x"}]`)},
+				}))
+				head++
+				waits[i] = append(waits[i], time.Since(began))
+			}
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	return slices.Concat(waits...)
+}
+
+// A bigPage is a page of 10 MB and its store.
+type bigPage struct {
+	store   *bolt.Store
+	content *ot.Content
+	head    uint64
+}
+
+func newBigPage(b *testing.B, store *bolt.Store) *bigPage {
+	rng, text := rand.New(rand.NewPCG(10, 10)), make([]byte, 10_000_000)
+	for i := range text { // words of letters by chance: they do not compress well
+		text[i] = "etaoinshrdlucmfw  \n"[rng.IntN(19)]
+	}
+	text[len(text)-1] = '\n'
+	p := &bigPage{store: store, content: contentOfText(b, string(text)), head: 1}
+	first := storage.Change{Author: "ann", Time: time.Now(), Payload: fromEmpty(p.content.Delta()).AppendJSON(nil)}
+	if err := store.Append(context.Background(), benchPage, 0, []storage.Change{first}); err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+// foldAndCheckpoint has the page grow by 1,000 changes, folds it, and writes a
+// checkpoint.
+func (p *bigPage) foldAndCheckpoint(b *testing.B) {
+	ctx := context.Background()
+	var batch []storage.Change
+	for i := range 1000 {
+		payload := fmt.Appendf(nil, `[{"retain":%d},{"insert":"x"}]`, (p.head+uint64(i))*7919%10_000_000+1)
+		batch = append(batch, storage.Change{Author: "ann", Time: time.Now(), Payload: payload})
+	}
+	err := p.store.Append(ctx, benchPage, p.head, batch)
+	if err == nil {
+		p.head += uint64(len(batch))
+		err = p.store.Fold(ctx)
+	}
+	if err == nil {
+		v := &view{seq: p.head, content: p.content, time: time.Now(), authors: map[string]bool{"ann": true}}
+		err = p.store.PutCheckpoint(ctx, benchPage, storage.Checkpoint{Seq: v.seq, Data: encodeCheckpoint(v)})
+	}
+	if err != nil {
+		b.Error(err)
 	}
 }

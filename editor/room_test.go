@@ -25,7 +25,7 @@ var (
 
 func openStore(t testing.TB, dir string) *bolt.Store {
 	t.Helper()
-	store, err := bolt.Open(dir, bolt.Config{})
+	store, err := bolt.Open(dir, bolt.Config{Codec: BlockCodec{}})
 	if err != nil {
 		t.Fatal(err)
 	}

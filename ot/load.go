@@ -37,13 +37,22 @@ func (b *byline) next(text string, units int) (by author, head string, headUnits
 		s.units -= units
 		return by, text, units
 	}
-	units = min(units, s.units)
-	offset, between := offsetUTF16(text, units, LenUTF16(text))
+	offset, between := offsetUTF16(text, s.units, units)
 	if !between {
 		b.bad = true
 	}
+	units = s.units
 	b.stretches = b.stretches[1:]
 	return by, text[:offset], units
+}
+
+// most returns how many bytes of text next takes at most, up to those of a
+// leaf: to look at more would be to count the same text for each stretch.
+func (b *byline) most() int {
+	if b == nil || len(b.stretches) == 0 {
+		return maxLeafBytes
+	}
+	return 3 * min(b.stretches[0].units, maxLeafBytes) // a unit takes three bytes at most
 }
 
 // over reports whether the stretches were as long as what was asked for.
@@ -61,7 +70,7 @@ func load(content Delta, styles *styles, o owner, by *byline) node {
 		}
 		s := styles.of(op.Attributes)
 		for text := op.Insert; text != ""; {
-			part := prefix(text, max(l.room(), utf8.UTFMax))
+			part := prefix(text, max(min(l.room(), by.most()), utf8.UTFMax))
 			who, part, units := by.next(part, LenUTF16(part))
 			l.add(fragment{text: part, units: units, style: s, author: who})
 			text = text[len(part):]

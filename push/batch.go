@@ -1,6 +1,9 @@
 package push
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // A batch is what a line gathers for one write. Small pieces are copied
 // together; large shared ones are referred to.
@@ -49,6 +52,16 @@ func (b *batch) seal() {
 func (b *batch) take() [][]byte {
 	b.seal()
 	return b.segments
+}
+
+// shrink has the batch hold no more than what is left to be written of it, and
+// returns that. Segments that others share cost nothing, and stay.
+func (b *batch) shrink(rest [][]byte) [][]byte {
+	if b.shared > 0 {
+		return rest
+	}
+	*b = batch{buf: slices.Concat(rest...), events: b.events}
+	return b.take()
 }
 
 // release empties the batch and gives it back.

@@ -155,6 +155,7 @@ type Hub struct {
 	cancel  context.CancelFunc
 	sockets sockets        // of the light path; nil: there is none
 	shards  []*shard       // drive the light lines
+	pulls   chan struct{}  // a place for each light line that is caught up at the moment
 	stop    chan struct{}  // closed by Close: the hub's own goroutines end
 	running sync.WaitGroup // those
 
@@ -178,6 +179,7 @@ func NewHub(cfg Config, src Source) *Hub {
 		cancel:  cancel,
 		sockets: newSockets(),
 		shards:  make([]*shard, max(1, runtime.GOMAXPROCS(0)/2)),
+		pulls:   make(chan struct{}, pullsPerProcessor*runtime.GOMAXPROCS(0)),
 		stop:    make(chan struct{}),
 		topics:  map[string]*topic{},
 		emptied: make(chan struct{}),

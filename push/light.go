@@ -142,19 +142,28 @@ func (l *line) advanceLight(heard uint32) {
 	}
 }
 
+// pullsPerProcessor bounds how many light lines are caught up at the same moment,
+// and so the memory for it: enough to keep a disk busy, few enough to leave the
+// processors to those who follow live.
+const pullsPerProcessor = 4
+
 // pull gathers with the Source's help until the reader has what there is, takes
 // no more, or there is something else to be done for the line.
 func (l *line) pull() {
 	defer l.giveBack(back)
 	defer l.survive()
-	const urgent = bye | over | cut | hungUp
-	for {
-		l.gather()
-		rest := l.collect(l.hub.ctx, true)
-		if done := l.push(); !done || l.light.failed || rest == nothing || l.bits.Load()&urgent != 0 {
-			return
-		}
+	for l.pullPiece() {
 	}
+}
+
+// pullPiece reports whether there is a reason to go on.
+func (l *line) pullPiece() bool {
+	const urgent = bye | over | cut | hungUp
+	l.hub.pulls <- struct{}{}
+	defer func() { <-l.hub.pulls }()
+	l.gather()
+	rest := l.collect(l.hub.ctx, true)
+	return l.push() && !l.light.failed && rest != nothing && l.bits.Load()&urgent == 0
 }
 
 // survive ends the line alone where the Source panics, as net/http does for a
@@ -176,7 +185,7 @@ func (l *line) push() bool {
 	}
 	rest, _, err := writeSome(t.sock, b.take())
 	if err == nil && len(rest) > 0 {
-		t.stall = &stall{rest: rest, since: time.Now(), queued: t.sock.queued()}
+		t.stall = &stall{rest: b.shrink(rest), since: time.Now(), queued: t.sock.queued()}
 		t.stall.timer = time.AfterFunc(l.hub.cfg.WriteTimeout, func() { l.raise(lapse) })
 		return false
 	}

@@ -24,10 +24,11 @@ const CHROMIUM_FLAGS = [
 ]
 
 /** Starts a browser on a profile of its own, which goes when the browser does. */
-export function launch(name: BrowserName): Promise<Browser> {
+export function launch(name: BrowserName, { acceptInsecureCerts = false } = {}): Promise<Browser> {
   const options: LaunchOptions = {
     executablePath: find(name),
     headless: true,
+    acceptInsecureCerts,
     defaultViewport: VIEWPORT,
     timeout: 60_000,
   }

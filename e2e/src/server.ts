@@ -15,21 +15,25 @@ export class Server {
   #listen = '127.0.0.1:0'
   #process: ChildProcess | null = null
 
-  private constructor(dir: string) {
+  readonly #flags: string[]
+  #scheme = 'http'
+
+  private constructor(dir: string, flags: string[]) {
     this.dir = dir
+    this.#flags = flags
     // Also where the tests themselves are broken off.
     process.once('exit', this.#stop)
   }
 
   /** Starts a server at a free port, on a folder of its own or on that which is named. */
-  static async start(dir?: string): Promise<Server> {
-    const server = new Server(dir ?? (await mkdtemp(join(tmpdir(), 'halley-e2e-'))))
+  static async start(dir?: string, ...flags: string[]): Promise<Server> {
+    const server = new Server(dir ?? (await mkdtemp(join(tmpdir(), 'halley-e2e-'))), flags)
     await server.begin()
     return server
   }
 
   get url(): string {
-    return `http://${this.#listen}`
+    return `${this.#scheme}://${this.#listen}`
   }
 
   get port(): number {
@@ -38,7 +42,7 @@ export class Server {
 
   /** Begins a life, after the first one at the same address; settles when it is ready. */
   async begin(): Promise<void> {
-    const args = ['serve', '--data', this.dir, '--listen', this.#listen, '--rate-limits=off']
+    const args = ['serve', '--data', this.dir, '--listen', this.#listen, '--rate-limits=off', ...this.#flags]
     const child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child
     child.stderr.on('data', chunk => {
@@ -53,10 +57,11 @@ export class Server {
       let said = ''
       child.stdout.on('data', chunk => {
         said += chunk
-        const ready = /listening on http:\/\/(\S+)\n/.exec(said)
+        const ready = /listening on (https?):\/\/(\S+)\n/.exec(said)
         if (!ready) return
         clearTimeout(timer)
-        done(ready[1]!)
+        this.#scheme = ready[1]!
+        done(ready[2]!)
       })
       child.once('error', error => giveUp(`cannot be started (${error.message})`))
       child.once('exit', () => giveUp('ended'))

@@ -102,8 +102,10 @@ func carryOut(s station, o order, seqs *[maxPages]uint64) (r report, err error) 
 	return r, nil
 }
 
-// weigh is the memory in use once what is not is collected.
+// weigh is the memory in use once what is not is collected: what pools keep, at
+// the second time.
 func weigh() int {
+	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -206,7 +208,7 @@ func newLog() *log {
 	if err != nil {
 		panic(err)
 	}
-	return &log{file: f, ends: []int64{0}}
+	return &log{file: f, ends: make([]int64, 1, 1<<17)} // room enough, so that it is not weighed as it grows
 }
 
 func (l *log) append(data []byte, synced bool) error {

@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -179,16 +180,23 @@ func TestUploadsOnAFailingDisk(t *testing.T) {
 	wantOnly(t, s, dir, first, second, third)
 }
 
-// TestUploadsThatFailOnTheWay: a folder that cannot be written to is a disk
-// that refuses, and said so.
+// TestUploadsThatFailOnTheWay: a sender who breaks off leaves nothing behind; a
+// folder that cannot be written to is a disk that refuses.
 func TestUploadsThatFailOnTheWay(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir, Config{})
+	brokeOff := errors.New("the sender broke off")
+	_, err := s.PutBlob(t.Context(), "page", stays(), io.MultiReader(bytes.NewReader(someBytes(1, 300_000)), iotest.ErrReader(brokeOff)))
+	wantIs(t, "an upload that is broken off", err, brokeOff)
+	wantOnly(t, s, dir)
+
+	dir = t.TempDir()
+	s = openStore(t, dir, Config{})
 	if err := os.WriteFile(filepath.Join(dir, BlobFolder), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.PutBlob(t.Context(), "page", stays(), strings.NewReader("x"))
+	_, err = s.PutBlob(t.Context(), "page", stays(), strings.NewReader("x"))
 	wantIs(t, "an upload with a file in the folder's place", err, storage.ErrDiskFull)
 }
 

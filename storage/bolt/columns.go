@@ -28,7 +28,7 @@ func appendColumn(b, column []byte) []byte {
 		if p := huffPack(column); p != nil && len(p) < len(packed) {
 			how, packed = columnHuff, p
 		}
-		if p := packer().EncodeAll(column, nil); len(p) < len(packed) {
+		if p := packerOf(len(column)).EncodeAll(column, nil); len(p) < len(packed) {
 			how, packed = columnZstd, p
 		}
 	}
@@ -103,13 +103,31 @@ func huffUnpack(packed []byte, size int) ([]byte, error) {
 // scratches are what huff0 works in.
 var scratches = sync.Pool{New: func() any { return &huff0.Scratch{} }}
 
-var packer = sync.OnceValue(func() *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
-	if err != nil {
-		panic(err) // our own options
+// small is up to where a column is compressed as well as can be; of a larger one
+// that would take a core for too long.
+const small = 1 << 20
+
+func packerOf(size int) *zstd.Encoder {
+	if size <= small {
+		return packBest()
 	}
-	return z
-})
+	return packFast()
+}
+
+var (
+	packFast = newPacker(zstd.SpeedDefault)
+	packBest = newPacker(zstd.SpeedBestCompression)
+)
+
+func newPacker(level zstd.EncoderLevel) func() *zstd.Encoder {
+	return sync.OnceValue(func() *zstd.Encoder {
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		if err != nil {
+			panic(err) // our own options
+		}
+		return z
+	})
+}
 
 var unpacker = sync.OnceValue(func() *zstd.Decoder {
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(2*storage.MaxPayloadBytes))

@@ -471,7 +471,7 @@ func TestHistoriesOnAFailingDisk(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(3)
 	if soaking() {
-		seeds = 300
+		seeds = 100
 	}
 	for seed := range seeds {
 		d := newDisk()

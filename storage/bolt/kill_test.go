@@ -33,6 +33,10 @@ func TestKill(t *testing.T) {
 			t.Fatalf("after a kill at acknowledgement %d: %v (seed %d, round %d)", after, err, seed, round)
 		}
 	}
+	s := openStore(t, dir, Config{})
+	if _, blocks, _, _ := kept(t, s, pageOfLoad(0)); blocks == 0 {
+		t.Error("nothing was folded meanwhile")
+	}
 }
 
 // killAfter kills a child under load when it has said so many lines, and adds

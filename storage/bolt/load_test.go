@@ -120,6 +120,8 @@ func (l *load) write(page storage.PageID) {
 	}
 	checkpoints := make(chan uint64, 1)
 	go l.checkpoint(page, checkpoints)
+	folds := make(chan uint64, 1)
+	go l.foldUp(page, folds)
 	for {
 		batch := []*submission{<-sent}
 		for len(sent) > 0 {
@@ -127,11 +129,31 @@ func (l *load) write(page storage.PageID) {
 		}
 		l.append(page, head, batch)
 		head += uint64(len(batch))
-		if head/checkpointEvery > (head-uint64(len(batch)))/checkpointEvery {
-			select {
-			case checkpoints <- head:
-			default: // the last one is still being put
-			}
+		before := head - uint64(len(batch))
+		if head/checkpointEvery > before/checkpointEvery {
+			offer(checkpoints, head)
+		}
+		if head/foldEvery > before/foldEvery {
+			offer(folds, head)
+		}
+	}
+}
+
+// offer sends head, unless there is one that nobody has come to yet.
+func offer(heads chan<- uint64, head uint64) {
+	select {
+	case heads <- head:
+	default:
+	}
+}
+
+// foldUp folds page beside the folder, at once. What the disk refuses is done
+// the next time.
+func (l *load) foldUp(page storage.PageID, heads <-chan uint64) {
+	for range heads {
+		err := l.fold(context.Background(), page, foldEvery/2)
+		if err != nil && !errors.Is(err, storage.ErrUnknown) && !errors.Is(err, storage.ErrDiskFull) {
+			fail(err)
 		}
 	}
 }

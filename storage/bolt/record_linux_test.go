@@ -46,7 +46,7 @@ func straceFor(t *testing.T) string {
 	if err != nil {
 		t.Skip("strace, which sees a process's system calls, is not installed: apt-get install strace")
 	}
-	if err := exec.CommandContext(t.Context(), strace, "-f", "-o", os.DevNull, "-e", "trace=fdatasync", "true").Run(); err != nil {
+	if err := exec.CommandContext(t.Context(), strace, "-f", "--seccomp-bpf", "-y", "-o", os.DevNull, "-e", "trace=fdatasync", "true").Run(); err != nil {
 		t.Skipf("strace is refused here, probably for want of the right to trace: %v", err)
 	}
 	return strace
@@ -86,10 +86,13 @@ func parseRecord(text []byte) (calls []*call, err error) {
 		thread, rest, _ := bytes.Cut(line, []byte(" "))
 		rest = bytes.TrimLeft(rest, " ")
 		switch {
-		case bytes.HasPrefix(rest, []byte("+++")): // the thread has ended
+		case bytes.HasPrefix(rest, []byte("+++")), bytes.HasPrefix(rest, []byte("???")): // the thread has ended, or is about to
 			continue
 		case bytes.HasPrefix(rest, []byte("<...")):
 			c := open[string(thread)]
+			if c == nil && bytes.HasPrefix(rest, []byte("<... ???")) {
+				continue
+			}
 			if c == nil {
 				return nil, fmt.Errorf("line %d ends a call that has not begun", place)
 			}

@@ -238,7 +238,7 @@ func TestPowerCutNeedsEverySync(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	blobs := filepath.Join(dir, BlobFolder)
-	calls := record(t, "recorded", dir, 0, 400)
+	calls := record(t, "recorded", dir, 0, 1200)
 	for what, missing := range map[string]func(*call) bool{
 		"nothing":                      func(*call) bool { return false },
 		"those of the store's file":    func(c *call) bool { return strings.HasPrefix(c.path, filepath.Join(dir, FileName)) },
