@@ -59,14 +59,26 @@ const minOpJSON = 12
 
 var errBlock = errors.New("the columns of its block do not fit together")
 
-// cursors are where clients' next edits are expected.
-type cursors map[string]int
+// cursors are where clients' next edits are expected. All of them move with each
+// change, so they lie in a row. The zero value is ready.
+type cursors struct {
+	of map[string]int // index in at
+	at []int
+}
+
+// next is where client's next edit is expected: at 0 where nothing is known.
+func (c *cursors) next(client string) int {
+	if i, known := c.of[client]; known {
+		return c.at[i]
+	}
+	return 0
+}
 
 // maxCursors bounds what one edit costs where hundreds write on one page.
 const maxCursors = 64
 
 // take moves all cursors as change d of client does.
-func (c cursors) take(client string, d ot.Delta) {
+func (c *cursors) take(client string, d ot.Delta) {
 	at, own := 0, 0
 	for i := range d {
 		op := &d[i]
@@ -84,18 +96,23 @@ func (c cursors) take(client string, d ot.Delta) {
 			own = at
 		}
 	}
-	if _, known := c[client]; !known && len(c) == maxCursors {
-		clear(c)
+	i, known := c.of[client]
+	if !known {
+		if len(c.at) == maxCursors || c.of == nil {
+			c.of, c.at = map[string]int{}, c.at[:0]
+		}
+		i = len(c.at)
+		c.of[client], c.at = i, append(c.at, own)
 	}
-	c[client] = own
+	c.at[i] = own
 }
 
 // shift moves the cursors at or behind a place where n units are put in, or
 // -n are taken away.
-func (c cursors) shift(at, n int) {
-	for client, cursor := range c {
+func (c *cursors) shift(at, n int) {
+	for i, cursor := range c.at {
 		if cursor >= at {
-			c[client] = max(cursor+n, at)
+			c.at[i] = max(cursor+n, at)
 		}
 	}
 }
@@ -128,7 +145,7 @@ type blockWriter struct {
 
 // Split implements storage.BlockCodec.
 func (BlockCodec) Split(changes []storage.Change) [][]byte {
-	w := blockWriter{shapes: numbers{at: map[string]int{}}, formats: numbers{at: map[string]int{}}, cursors: cursors{}}
+	w := blockWriter{shapes: numbers{at: map[string]int{}}, formats: numbers{at: map[string]int{}}}
 	for i := range changes {
 		w.change(&changes[i])
 	}
@@ -163,7 +180,7 @@ func (w *blockWriter) op(client string, op *ot.Op, first bool) {
 	switch {
 	case op.Retain > 0 && first:
 		kind = kindRetain
-		w.columns[columnMoves] = binary.AppendVarint(w.columns[columnMoves], int64(op.Retain-w.cursors[client]))
+		w.columns[columnMoves] = binary.AppendVarint(w.columns[columnMoves], int64(op.Retain-w.cursors.next(client)))
 	case op.Retain > 0:
 		kind = kindRetain
 		w.number(columnRetains, uint64(op.Retain))
@@ -206,7 +223,7 @@ func (BlockCodec) Join(changes []storage.Change, columns [][]byte, size int) err
 	if len(columns) != columnCount {
 		return errBlock
 	}
-	r := blockReader{cursors: cursors{}, text: string(columns[columnText]), size: size}
+	r := blockReader{text: string(columns[columnText]), size: size}
 	for i := range columns {
 		r.columns[i].rest = columns[i]
 	}
@@ -312,7 +329,7 @@ func (r *blockReader) retain(client string, first bool) (int, error) {
 	if !first {
 		return r.length(columnRetains)
 	}
-	at := int64(r.cursors[client]) + r.columns[columnMoves].varint()
+	at := int64(r.cursors.next(client)) + r.columns[columnMoves].varint()
 	if at <= 0 || at > maxUnits {
 		return 0, errBlock
 	}

@@ -188,7 +188,10 @@ var (
 
 func newEncoder(level zstd.EncoderLevel) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level))
+		// It lives as long as the process, so it keeps little to look back on: texts
+		// seldom repeat themselves from further away.
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level),
+			zstd.WithWindowSize(small), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic(err) // our own options
 		}

@@ -2,6 +2,7 @@ package editor
 
 import (
 	"errors"
+	"iter"
 
 	"halley/ot"
 )
@@ -176,10 +177,17 @@ func (s *state) take(r *request) (verdict, error) {
 			return verdict{kind: empty, seq: s.seq}, nil
 		}
 	}
-	for _, h := range since {
-		delta = ot.Transform(h.delta, delta, false)
+	return s.advance(r, ot.TransformOver(deltas(since), delta, false))
+}
+
+func deltas(changes []recent) iter.Seq[ot.Delta] {
+	return func(yield func(ot.Delta) bool) {
+		for i := range changes {
+			if !yield(changes[i].delta) {
+				return
+			}
+		}
 	}
-	return s.advance(r, delta)
 }
 
 // fits checks a delta as sent against the content at its base, of which only

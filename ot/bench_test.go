@@ -180,13 +180,15 @@ func BenchmarkTransform(b *testing.B) {
 			ot.Transform(typed, other, false)
 		}
 	})
+	missed := func(yield func(ot.Delta) bool) {
+		for range 1000 {
+			yield(typed)
+		}
+	}
 	b.Run("over 1000 missed", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			d := other
-			for range 1000 {
-				d = ot.Transform(typed, d, false)
-			}
+			ot.TransformOver(missed, other, false)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"halley/ot"
@@ -46,6 +47,32 @@ func checkLaws(t *testing.T, random func(*rand.Rand) (content, a, b, c ot.Delta)
 		content, a, b, c := random(ottest.Rand(seed))
 		if err := ottest.Laws(content, a, b, c); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// TestTransformOver: it is Transform step by step, and touches nothing else.
+func TestTransformOver(t *testing.T) {
+	t.Parallel()
+	for seed := *firstSeed; seed < *firstSeed+seeds(500); seed++ {
+		r := ottest.Rand(seed)
+		content := ottest.Content(r, r.IntN(60))
+		b := ottest.Change(r, content)
+		before := b.AppendJSON(nil)
+		var changes []ot.Delta
+		want := b
+		for range r.IntN(6) {
+			a := ottest.Change(r, content)
+			content = ot.Compose(content, a)
+			changes = append(changes, a)
+			want = ot.Transform(a, want, false)
+		}
+		got := ot.TransformOver(slices.Values(changes), b, false)
+		if !got.Equal(want) {
+			t.Fatalf("seed %d: over %v, %v becomes %v, want %v", seed, changes, b, got, want)
+		}
+		if string(b.AppendJSON(nil)) != string(before) {
+			t.Fatalf("seed %d: what was carried over changes, %s, became %v itself", seed, before, b)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package ot
 
+import "iter"
+
 // Transform returns change b rewritten so that it applies after change a, when
 // both were made on the same content. If both insert at the same position, a's
 // text comes first when priority is true, and b's when it is false. Where both
@@ -11,7 +13,27 @@ package ot
 //
 // For all a, b made on c: c∘a∘Transform(a,b,true) = c∘b∘Transform(b,a,false).
 func Transform(a, b Delta, priority bool) Delta {
-	out := newBuilder(len(a) + len(b))
+	return transform(newBuilder(len(a)+len(b)), a, b, priority)
+}
+
+// TransformOver returns b carried over changes that were made one after the
+// other, each time as Transform(change, b, priority). It is for long lists: it
+// takes memory for the last result alone, besides what one step needs.
+func TransformOver(changes iter.Seq[Delta], b Delta, priority bool) Delta {
+	var here, there Delta // take turns: a step reads one and writes the other
+	for a := range changes {
+		out := builder{ops: there[:0]}
+		if there == nil {
+			out = newBuilder(len(a) + len(b))
+		}
+		b = transform(out, a, b, priority)
+		here, there = b, here
+	}
+	return b
+}
+
+// transform is Transform into out, which is empty.
+func transform(out builder, a, b Delta, priority bool) Delta {
 	x, y := newIterator(a), newIterator(b)
 	// Once b has nothing more to say the rest would be one plain retain.
 	for y.more() {

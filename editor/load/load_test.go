@@ -2,6 +2,8 @@ package load
 
 import (
 	"math/rand/v2"
+	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +112,33 @@ func TestAddresses(t *testing.T) {
 		got, err := newTarget(server)
 		if err != nil || got.address != want.address || got.local != want.local || (got.tls != nil) != want.bytls {
 			t.Errorf("%s leads to %+v, %v; want %+v", server, got, err, want)
+		}
+	}
+}
+
+// TestManyLines: beyond what one address has ports for, lines to this machine
+// come from others.
+func TestManyLines(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere 127.0.0.1 is the only address of this machine")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	to, err := newTarget("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number, want := range map[int]string{0: "127.0.0.1", linesAnAddress: "127.0.0.2", 300*linesAnAddress + 5: "127.0.1.45"} {
+		c, err := to.dial(t.Context(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got := c.LocalAddr().(*net.TCPAddr).IP.String(); got != want {
+			t.Errorf("line %d comes from %s, want %s", number, got, want)
 		}
 	}
 }

@@ -59,8 +59,8 @@ const (
 // dial opens the connection of that number.
 func (t *target) dial(ctx context.Context, number int) (net.Conn, error) {
 	d := t.dialer
-	if past := number / linesAnAddress; t.local && past > 0 {
-		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, byte(past>>8), byte(past+1))}
+	if n := 1 + number/linesAnAddress; t.local && n > 1 {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, byte(n>>8), byte(n))}
 	}
 	conn, err := d.DialContext(ctx, "tcp", t.address)
 	if err != nil {

@@ -121,7 +121,9 @@ var (
 
 func newPacker(level zstd.EncoderLevel) func() *zstd.Encoder {
 	return sync.OnceValue(func() *zstd.Encoder {
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		// It lives as long as the process, so it keeps little to look back on.
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+			zstd.WithSingleSegment(true), zstd.WithWindowSize(small), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic(err) // our own options
 		}

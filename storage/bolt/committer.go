@@ -21,9 +21,11 @@ const (
 // queue is closed and everything in it is answered.
 func (s *Store) commitAll() {
 	defer s.recovery.timer.Stop()
+	var with company
 	for {
 		select {
 		case <-s.queue.wake:
+			s.queue.await(with.expected(time.Now()))
 		case <-s.recovery.timer.C:
 			s.retry()
 		}
@@ -32,6 +34,7 @@ func (s *Store) commitAll() {
 			return
 		}
 		if len(batch) > 0 {
+			with.note(batch, time.Now())
 			s.serve(batch)
 		}
 		if len(batch) > 1 {

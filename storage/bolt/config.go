@@ -42,8 +42,8 @@ type Config struct {
 	compactFrom int64                 // which files are of some size; compactFrom where 0
 	open        func() error          // asked before the file is opened again; may refuse
 
-	foldRows     int // that are cold are folded at a time; 1,024 where 0
-	blockChanges int // in a block that is full; 4,096 where 0
+	foldRows     int // that are cold are folded at a time; 3,072 where 0
+	blockChanges int // in a block that is full; 6,144 where 0
 	keepRows     int // the newest changes of a page in use, which stay rows; 1,000 where 0
 }
 

@@ -26,13 +26,14 @@ import (
 // Whatever is left undone is done when the page is folded the next time.
 
 // What is folded. Of a page in use the newest changes stay rows, so that its
-// readers and writers meet rows only, and the others are folded about 1,000 at a
-// time; a page that is left alone is folded to its end, unless so little has
-// come that it is not worth a block. A block stays open, to be packed again with
-// what follows, until it is large enough for its text to be compressed well.
+// readers and writers meet rows only, and the others are folded about 3,000 at a
+// time; a page that is left alone is folded to its end, unless so little has come
+// that it is not worth a block. A block stays open, to be packed again with what
+// follows, until it is large enough for its text to be compressed well. In much
+// smaller steps the packing again would cost more than the edits themselves.
 const (
-	defaultFoldRows     = 1024
-	defaultBlockChanges = 6 * defaultFoldRows
+	defaultFoldRows     = 3072
+	defaultBlockChanges = 2 * defaultFoldRows
 	defaultKeepRows     = 1000
 	defaultFoldAfter    = 10 * time.Minute
 
