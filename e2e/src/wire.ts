@@ -34,8 +34,10 @@ export class Wire {
   delayMs = 0
   /** The most bytes that go through at once. */
   pieceBytes = Number.POSITIVE_INFINITY
-  /** What the server said to the browsers while `listening` was on. */
-  heard = ''
+  /** What the server said to the browsers while `listening` was on, for each connection. */
+  get heard(): string[] {
+    return [...this.#heard.values()]
+  }
   listening = false
   /** How many breaks have happened. */
   broken = 0
@@ -45,6 +47,7 @@ export class Wire {
   readonly #server: NetServer
   readonly #target: number
   readonly #pairs = new Set<Pair>()
+  readonly #heard = new Map<Pair, string>()
   readonly #breaks: Break[] = []
   #cut = false
   #stalled: { promise: Promise<void>; end: () => void } | null = null
@@ -163,7 +166,7 @@ export class Wire {
   }
 
   #breaksAnswer(pair: Pair, chunk: Buffer): boolean {
-    if (this.listening) this.heard += chunk.toString('utf8')
+    if (this.listening) this.#heard.set(pair, (this.#heard.get(pair) ?? '') + chunk.toString('utf8'))
     if (!pair.submitting) return false
     pair.submitting = false
     return this.#isNext('in the answer')
