@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"halley/storage"
 )
@@ -59,7 +62,14 @@ const oneByOneChanges = 20
 // came of it.
 func oneByOneChild() {
 	health := make(chan error, 1000)
-	s := childStore(Config{RetryFirst: 1, RetryLast: 1, health: func(err error) { health <- err }})
+	s := childStore(Config{
+		RetryFirst: 1, RetryLast: 1,
+		health: func(err error) { health <- err },
+		commit: func(tx *bbolt.Tx) error {
+			runtime.LockOSThread() // strace counts each thread's calls apart
+			return tx.Commit()
+		},
+	})
 	head := uint64(0)
 	for range oneByOneChanges {
 		err := s.Append(context.Background(), "page", head, []storage.Change{changeOf("client", head+1)})
