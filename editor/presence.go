@@ -38,7 +38,8 @@ const (
 )
 
 // PersonColors are the colours that people get, chosen to be told apart on
-// white and on black and to carry white text.
+// white and on black and to carry white text. Those of the second row are like
+// the ones above them.
 var PersonColors = []string{
 	"#c2410c", "#0f766e", "#7c3aed", "#be185d", "#1d4ed8", "#4d7c0f",
 	"#b45309", "#0e7490", "#a21caf", "#b91c1c", "#15803d", "#4338ca",
@@ -143,8 +144,9 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 	return r, g, nil
 }
 
-// color is a person's own where nobody else here has it, else one that nobody
-// has, as long as there are any. All their clients have the same.
+// color is a person's own where nobody else here has it or one like it, else one
+// of which that is so, else one that nobody has, as long as there are any. All
+// their clients have the same.
 func (r *room) color(who Principal) string {
 	taken := map[string]bool{}
 	for _, g := range r.clients {
@@ -153,14 +155,18 @@ func (r *room) color(who Principal) string {
 		}
 		taken[g.color] = true
 	}
-	if taken[who.Color] {
-		for _, color := range PersonColors {
-			if !taken[color] {
-				return color
-			}
+	own, n := max(slices.Index(PersonColors, who.Color), 0), len(PersonColors)
+	free := ""
+	for i := range n {
+		color, like := PersonColors[(own+i)%n], PersonColors[(own+i+n/2)%n]
+		switch {
+		case !taken[color] && !taken[like]:
+			return color
+		case !taken[color] && free == "":
+			free = color
 		}
 	}
-	return who.Color
+	return cmp.Or(free, who.Color)
 }
 
 // post takes a client's word of where it is.

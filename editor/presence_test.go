@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -346,6 +347,13 @@ func TestColorsDifferOnAPage(t *testing.T) {
 		}
 		if got := colors["client-12"]; got != PersonColors[3] {
 			t.Errorf("when all are taken one has %s, want their own, %s", got, PersonColors[3])
+		}
+		hues := map[int]bool{}
+		for i := range len(PersonColors) / 2 {
+			hues[slices.Index(PersonColors, colors[fmt.Sprintf("client-%02d", i)])%(len(PersonColors)/2)] = true
+		}
+		if len(hues) != len(PersonColors)/2 {
+			t.Errorf("two of the first six have colours that are alike: %v", colors)
 		}
 		shown := map[string]int{}
 		for _, p := range ps.presence.here(id) {

@@ -15,6 +15,10 @@ func TestMain(m *testing.M) {
 		part()
 		return
 	}
+	// What is made once for all must not be made in a test's bubble of time.
+	packFast()
+	packBest()
+	unpacker()
 	os.Exit(m.Run())
 }
 
