@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"halley/editor/budget"
 	"halley/ot"
 	"halley/push"
 	"halley/storage"
@@ -18,12 +19,13 @@ import (
 
 // Config sets what Pages may take. A field's zero value means its default.
 type Config struct {
-	MaxPageBytes     int           // content of one page, 10 MB
-	MaxTransformCost int           // operations × changes of one edit, 4,000,000
-	MaxFileBytes     int64         // one picture or attachment, 64 MiB
-	IdleUnload       time.Duration // a page nobody asks for leaves memory, 10 minutes
-	MaxLoadedBytes   int           // content of all loaded pages together, 512 MB
-	PresenceEvery    time.Duration // presence of a page is told at most so often, 100 ms
+	MaxPageBytes     int            // content of one page, 10 MB
+	MaxTransformCost int            // operations × changes of one edit, 4,000,000
+	MaxFileBytes     int64          // one picture or attachment, 64 MiB
+	IdleUnload       time.Duration  // a page nobody asks for leaves memory, 10 minutes
+	MaxLoadedBytes   int            // content of all loaded pages together, 512 MB
+	PresenceEvery    time.Duration  // presence of a page is told at most so often, 100 ms
+	Budget           *budget.Budget // bounds what pages and their readers hold; nil: no bound
 	Push             push.Config
 	Logger           *slog.Logger     // default: discards
 	Now              func() time.Time // default: time.Now

@@ -144,6 +144,7 @@ func (f *front) publicServer(w *workspace) *http.Server {
 func (f *front) announce(stdout io.Writer) {
 	f.logger.Info("serving", "address", f.public.Addr().String(), "data", f.cfg.data, "version", version)
 	f.room.log(f.logger)
+	f.logger.Info("memory", "limit", memoryLimit(f.cfg.memory))
 	if f.plain != nil {
 		f.logger.Info("leading to https", "address", f.plain.Addr().String())
 	}

@@ -24,15 +24,16 @@ var knows = map[string][]string{
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
-	"halley/editor":         {"halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
+	"halley/editor":         {"halley/editor/budget", "halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
 	"halley/editor/account": {"halley/editor", "halley/storage"},
+	"halley/editor/budget":  {},
 	"halley/editor/client":  {"halley/ot"},
 	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
 	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
 	"halley/editor/listen":  {"golang.org/x/crypto"},
-	"halley/editor/metrics": {"halley/editor", "halley/push", "github.com/prometheus/client_golang"},
+	"halley/editor/metrics": {"halley/editor", "halley/editor/budget", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
-		"halley/editor", "halley/editor/account", "halley/editor/convert", "halley/editor/metrics", "halley/ot", "halley/push", "halley/storage",
+		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/convert", "halley/editor/metrics", "halley/ot", "halley/push", "halley/storage",
 		"github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions", "golang.org/x/time",
 	},
 
@@ -40,9 +41,9 @@ var knows = map[string][]string{
 	"halley/e2e":      {},
 
 	"halley/cmd/halley": {
-		"halley/editor", "halley/editor/account", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
+		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
-		"github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
+		"github.com/KimMachineGun/automemlimit", "github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }
 

@@ -44,6 +44,7 @@ type serveConfig struct {
 	streams       httpapi.StreamLimits
 	heartbeat     time.Duration
 	maxUpload     mebibytes
+	memory        mebibytes // 0: of the machine
 	logLevel      slog.Level
 }
 
@@ -65,6 +66,7 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
 	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
 	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
+	fs.Var(&cfg.memory, "memory", "stay within this many `MiB`; default: a quarter of the machine's memory, or of its control group's")
 	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat, "how often a quiet stream shows a sign of life; keep it below your proxy's idle `time`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
@@ -92,7 +94,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 	}
 	defer f.close()
 	defer f.reloadOnSignal()()
-	w, err := openWorkspace(ctx, cfg.data, cfg.pages(), f.edge())
+	w, err := openWorkspace(ctx, cfg.data, newBudget(memoryLimit(cfg.memory)), cfg.pages(), f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
@@ -114,6 +116,9 @@ func (cfg *serveConfig) pages() editor.Config {
 func (cfg *serveConfig) settle() error {
 	if cfg.heartbeat < leastHeartbeat || cfg.heartbeat > mostHeartbeat {
 		return fmt.Errorf("--heartbeat %v: it must be from %v to %v", cfg.heartbeat, leastHeartbeat, mostHeartbeat)
+	}
+	if err := checkMemory(cfg.memory); err != nil {
+		return err
 	}
 	if err := cfg.settleTLS(); err != nil {
 		return err

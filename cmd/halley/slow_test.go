@@ -52,7 +52,7 @@ func inBubble(t *testing.T, run func(t *testing.T, l *pipeListener)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		logger := slog.New(slog.DiscardHandler)
-		w, err := openWorkspace(t.Context(), dir, editor.Config{}, httpapi.Config{Logger: logger})
+		w, err := openWorkspace(t.Context(), dir, nil, editor.Config{}, httpapi.Config{Logger: logger})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/account"
+	"halley/editor/budget"
 	"halley/editor/httpapi"
 	"halley/editor/metrics"
 	"halley/frontend"
@@ -35,8 +36,9 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 	return bolt.Config{Codec: editor.BlockCodec{}, Logger: logger}
 }
 
-// openWorkspace opens the store in a folder and builds the server over it.
-func openWorkspace(ctx context.Context, dir string, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
+// openWorkspace opens the store in a folder and builds the server over it. All
+// its parts share the budget; nil bounds nothing.
+func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
@@ -46,12 +48,13 @@ func openWorkspace(ctx context.Context, dir string, pages editor.Config, cfg htt
 		return nil, err
 	}
 	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
-	pages.Logger = cfg.Logger
+	pages.Logger, pages.Budget, cfg.Budget = cfg.Logger, memory, memory
 	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	w.metrics.Watch(w.pages, store)
+	w.metrics.WatchMemory(memory)
 	w.server, err = httpapi.New(ctx, cfg, w.pages, w.accounts, store)
 	if err != nil {
 		w.pages.Close()

@@ -15,6 +15,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/account"
+	"halley/editor/budget"
 	"halley/editor/convert"
 	"halley/ot"
 	"halley/storage"
@@ -96,6 +97,8 @@ func typedProblem(err error) *problem {
 		page    *editor.NoSuchPageError
 		other   *storage.ConflictError
 		corrupt *storage.CorruptError
+		busy    *budget.BusyError
+		never   *budget.NeverError
 	)
 	switch {
 	case errors.As(err, &ahead):
@@ -106,6 +109,10 @@ func typedProblem(err error) *problem {
 		return &problem{status: 409, name: "n-gap", title: "n skips ahead", extra: map[string]any{"next": gap.Next}}
 	case errors.As(err, &reused):
 		return &problem{status: 409, name: "n-reused", title: "n was used for another edit", extra: map[string]any{"seq": reused.Seq}}
+	case errors.As(err, &busy):
+		return &problem{status: 503, name: "busy", title: "The server is at its memory budget", after: busy.After}
+	case errors.As(err, &never):
+		return &problem{status: 413, name: "too-large", title: "Too large for this server's memory", extra: map[string]any{"limit": never.Limit}}
 	case errors.As(err, &many):
 		return &problem{status: 429, name: "too-many", title: "Too many at once", after: max(many.After, time.Second)}
 	case errors.As(err, &value):
@@ -182,7 +189,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 // told it already, in as many requests as there are, only who asks for it.
 func (p *problem) level() slog.Level {
 	switch p.name {
-	case "disk-full", "disk-failing", "draining":
+	case "busy", "disk-full", "disk-failing", "draining":
 		return slog.LevelDebug
 	}
 	return slog.LevelError

@@ -19,6 +19,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/account"
+	"halley/editor/budget"
 	"halley/editor/metrics"
 	"halley/storage"
 )
@@ -36,6 +37,7 @@ type Config struct {
 	// TrustedProxies are believed about whom they ask for, and nobody else is.
 	TrustedProxies []netip.Prefix
 	Metrics        *metrics.Metrics // default: those of this server alone
+	Budget         *budget.Budget   // bounds what requests hold; nil: no bound
 	Logger         *slog.Logger
 	Now            func() time.Time
 	App            fs.FS // the built browser app

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"halley/editor"
+	"halley/editor/budget"
 	"halley/editor/metrics"
 	"halley/ot"
 	"halley/storage/bolt"
@@ -32,7 +33,9 @@ func watched(t *testing.T) (*metrics.Metrics, *editor.Pages) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages, err := editor.Open(t.Context(), editor.Config{}, store, editor.OpenWorkspace{}, nobody{})
+	memory := budget.New(1 << 20)
+	memory.Share("pages", 0.5)
+	pages, err := editor.Open(t.Context(), editor.Config{Budget: memory}, store, editor.OpenWorkspace{}, nobody{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +44,7 @@ func watched(t *testing.T) (*metrics.Metrics, *editor.Pages) {
 		store.Close()
 	})
 	m.Watch(pages, store)
+	m.WatchMemory(memory)
 	return m, pages
 }
 

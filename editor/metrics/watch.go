@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"halley/editor"
+	"halley/editor/budget"
 	"halley/push"
 )
 
@@ -115,4 +116,35 @@ func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, value float64, labe
 
 func count(out chan<- prometheus.Metric, d *prometheus.Desc, n uint64, labels ...string) {
 	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+// WatchMemory shows also who uses how much of the budget. Call it once; a nil
+// Budget shows nothing.
+func (m *Metrics) WatchMemory(b *budget.Budget) {
+	if b != nil {
+		m.registry.MustRegister(memory{b})
+	}
+}
+
+// memory asks the budget when it is asked.
+type memory struct{ budget *budget.Budget }
+
+var (
+	memoryUsed    = describe("memory_used_bytes", "Memory that callers hold, by the budget's estimate; share \"all\" is the whole budget.", "share")
+	memoryLimit   = describe("memory_limit_bytes", "The most that a share of the budget may hold.", "share")
+	memoryRefused = describe("memory_refusals_total", "Requests that a share of the budget had no memory for.", "share")
+)
+
+func (memory) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{memoryUsed, memoryLimit, memoryRefused} {
+		out <- d
+	}
+}
+
+func (m memory) Collect(out chan<- prometheus.Metric) {
+	for _, u := range m.budget.Usage() {
+		gauge(out, memoryUsed, float64(u.Used), u.Name)
+		gauge(out, memoryLimit, float64(u.Limit), u.Name)
+		count(out, memoryRefused, u.Refused, u.Name)
+	}
 }

@@ -157,7 +157,7 @@ func TestCompact(t *testing.T) {
 // pageWithFile makes a workspace with a page that shows a file.
 func pageWithFile(t *testing.T, dir string) (id string, file storage.Hash) {
 	t.Helper()
-	w, err := openWorkspace(t.Context(), dir, editor.Config{}, httpapi.Config{})
+	w, err := openWorkspace(t.Context(), dir, nil, editor.Config{}, httpapi.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"halley/editor"
+	"halley/storage/bolt"
+)
+
+// errDamaged: what is damaged has been said.
+var errDamaged = errors.New("it does not hold; what is damaged stands above")
+
+const verifyUsage = `
+
+Reads everything in a workspace, also while a server has it open: the structure
+of its file, the checksums of every page's changes, whether each change fits
+what came before it, whether each checkpoint is what they amount to, and all
+that changes are found by. It says what is damaged, and then ends with status 1.
+`
+
+// verify says what in a workspace, served or not, does not hold.
+func verify(ctx context.Context, env environ, args []string) error {
+	cfg, err := parseKeep(env, "verify", verifyUsage, args, nil)
+	if err != nil {
+		return err
+	}
+	data := cfg.data
+	if err := wantStore(data); err != nil {
+		return err
+	}
+	var v editor.Verified
+	store, err := bolt.Open(data, storeConfig(nil))
+	switch {
+	case err == nil:
+		v, err = verifyStore(ctx, env, store)
+		err = errors.Join(err, store.Close())
+	case errors.Is(err, bolt.ErrInUse):
+		v, err = verifyServed(ctx, env, data)
+	}
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", data, err)
+	}
+	fmt.Fprintf(env.stdout, "%s holds: %s\n", data, countsOf(v))
+	return nil
+}
+
+func countsOf(v editor.Verified) string {
+	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, %d files and %d records", v.Pages, v.Changes, v.Checkpoints, v.Files, v.Records)
+}
+
+// A verdict shows how far verifying has come, and what it finds.
+type verdict struct {
+	env     environ
+	bar     *progress
+	damaged bool
+}
+
+func (v *verdict) progress(done, total uint64) {
+	if v.bar == nil {
+		v.bar = newProgress(v.env.stderr, "verify", int(total))
+	}
+	v.bar.set(int64(done))
+}
+
+func (v *verdict) bad(what string) {
+	v.damaged = true
+	v.bar.print(v.env.stderr, what)
+}
+
+// end is err, or that something is damaged.
+func (v *verdict) end(err error) error {
+	v.bar.end()
+	if err == nil && v.damaged {
+		return errDamaged
+	}
+	return err
+}
+
+func verifyStore(ctx context.Context, env environ, store *bolt.Store) (editor.Verified, error) {
+	v := verdict{env: env}
+	counts, err := editor.Verify(ctx, store, sparse(v.progress), func(bad error) { v.bad(bad.Error()) })
+	return counts, v.end(err)
+}
+
+func verifyServed(ctx context.Context, env environ, data string) (editor.Verified, error) {
+	resp, err := askControl(ctx, data, http.MethodGet, verifyPath, nil)
+	if err != nil {
+		return editor.Verified{}, err
+	}
+	defer resp.Body.Close()
+	v := verdict{env: env}
+	for lines := json.NewDecoder(resp.Body); ; {
+		var l verifyLine
+		if err := lines.Decode(&l); err != nil {
+			return editor.Verified{}, v.end(fmt.Errorf("the server broke off: %w", err))
+		}
+		switch {
+		case l.Verified != nil:
+			return *l.Verified, v.end(nil)
+		case l.Failed != "":
+			return editor.Verified{}, v.end(errors.New(l.Failed))
+		case l.Bad != "":
+			v.bad(l.Bad)
+		default:
+			v.progress(l.Done, l.Total)
+		}
+	}
+}
