@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"halley/push"
+	"halley/storage"
 )
 
 // ListTopic is what readers of the list of pages follow. It has no seq.
@@ -34,7 +35,9 @@ func (s source) Head(ctx context.Context, topic string) (uint64, error) {
 
 func (s source) Replay(ctx context.Context, topic string, after, upTo uint64, emit func(push.Event) error) error {
 	id := PageID(topic)
-	return s.ps.changes(ctx, id, after, upTo, func(c Change) error { return emit(changeEvent(id, c)) })
+	return s.ps.store.Read(ctx, id, after, upTo, func(sc storage.Change) error {
+		return emit(push.Event{Type: "change", Seq: sc.Seq, Data: appendStored(nil, id, sc)})
+	})
 }
 
 func (s source) Snapshot(ctx context.Context, topic string) ([]push.Event, error) {

@@ -77,6 +77,24 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Fractions of the budget. Most is lent: they add up to more than all of it.
+const (
+	streamsFraction = 0.4
+	ringsFraction   = 0.2
+	largeFraction   = 8 // one part in so many, of events of unusual size
+)
+
+// pushConfig has the push line draw on the budget.
+func (c Config) pushConfig() push.Config {
+	streams := c.Budget.Share("streams", streamsFraction)
+	line := c.Push
+	line.Streams, line.Rings = streams, c.Budget.Share("rings", ringsFraction)
+	if streams.Limit() > 0 && line.LargeBytes == 0 {
+		line.LargeBytes = max(1<<20, int64(float64(streams.Limit())/streamsFraction)/largeFraction)
+	}
+	return line
+}
+
 // Pages is all the pages of a store, and the way to them.
 type Pages struct {
 	cfg    Config
@@ -125,7 +143,7 @@ func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer,
 	if ps.catalog, err = openCatalog(ctx, store); err != nil {
 		return nil, err
 	}
-	ps.hub = push.NewHub(ps.cfg.Push, source{ps})
+	ps.hub = push.NewHub(ps.cfg.pushConfig(), source{ps})
 	ps.presence = newPresence(ps)
 	ps.checkpoints = newCheckpointer(store, ps.cfg.Logger)
 	writing, stop := context.WithCancel(context.Background())

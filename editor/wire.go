@@ -2,9 +2,11 @@ package editor
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"halley/ot"
+	"halley/storage"
 )
 
 // ParseEdit reads an edit as it is sent: {"client","n","base","delta","epoch"?}
@@ -76,6 +78,22 @@ const TimeForm = "2006-01-02T15:04:05.000Z07:00"
 // once for each change of every page. page may be "". The ids in it are valid
 // UTF-8.
 func (c Change) AppendJSON(dst []byte, page PageID) []byte {
+	dst = c.appendBefore(dst, page)
+	dst = c.Delta.AppendJSON(dst)
+	return c.appendBehind(dst)
+}
+
+// appendStored writes a change as AppendJSON does, with the delta's bytes as
+// they were stored: they are not decoded for it.
+func appendStored(dst []byte, page PageID, sc storage.Change) []byte {
+	c := Change{Seq: sc.Seq, Author: sc.Author, Client: sc.Client, N: sc.N, Time: sc.Time}
+	dst = slices.Grow(dst, len(sc.Payload)+512)
+	dst = append(c.appendBefore(dst, page), sc.Payload...)
+	return c.appendBehind(dst)
+}
+
+// appendBefore writes what comes before the delta.
+func (c Change) appendBefore(dst []byte, page PageID) []byte {
 	dst = append(dst, '{')
 	if page != "" {
 		dst = append(dst, `"page":`...)
@@ -84,8 +102,11 @@ func (c Change) AppendJSON(dst []byte, page PageID) []byte {
 	}
 	dst = append(dst, `"seq":`...)
 	dst = strconv.AppendUint(dst, c.Seq, 10)
-	dst = append(dst, `,"delta":`...)
-	dst = c.Delta.AppendJSON(dst)
+	return append(dst, `,"delta":`...)
+}
+
+// appendBehind writes what comes behind the delta.
+func (c Change) appendBehind(dst []byte) []byte {
 	dst = append(dst, `,"author":`...)
 	dst = ot.AppendString(dst, c.Author)
 	dst = append(dst, `,"client":`...)

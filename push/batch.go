@@ -13,6 +13,7 @@ type batch struct {
 	segments [][]byte // in order; buf[sealed:] comes after
 	shared   int      // bytes of segments that are not in buf
 	events   int
+	full     bool // what comes next goes out alone
 
 	frames []*frame // scratch space of gather
 	id     []byte   // scratch space of ids

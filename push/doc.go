@@ -38,6 +38,15 @@
 // TLS, HTTP/2, connections that ConnContext has not seen, and other systems take
 // the loop, with the same bytes. Both pass the same tests.
 //
+// # Memory
+//
+// What a hub holds is bounded by Config.Streams and Config.Rings, whatever its
+// readers do. A line that does not fit is refused before it is opened. A line
+// whose reader stalls holds the rest of one small write. Rings are a cache:
+// they shrink where memory is short, and readers are caught up from the log
+// instead. An event over 64 KiB is in no ring and no batch (large.go): lines
+// take turns at sending it, and read it from the log again for each turn.
+//
 // # Concurrency
 //
 // Every method of Hub may be called from any goroutine; events of one topic

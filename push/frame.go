@@ -12,6 +12,7 @@ type encoding struct {
 	index       int // in frame.shared
 	contentType string
 	heartbeat   string
+	closing     string // what a body ends with, behind the data
 	// appendOpening: no id where id is empty. The id needs no escaping (see Cursor).
 	appendOpening func(dst, id []byte) []byte
 	appendBody    func(dst []byte, e Event) []byte
@@ -58,10 +59,14 @@ func (f *frame) encode(enc *encoding) *sharedBytes {
 // size is what a frame counts for in a ring: its payload and about what it costs beside it.
 func (f *frame) size() int { return len(f.Data) + 256 }
 
+// large reports whether the event is sent apart: see large.go.
+func (f *frame) large() bool { return f.Seq > 0 && len(f.Data) > largeBytes }
+
 // oneLine puts spaces where a JSON value has line breaks: between its tokens,
 // since strings escape them. A line break would end the event early.
 func oneLine(data []byte) []byte {
-	if !bytes.ContainsAny(data, "\r\n") {
+	// Two quick searches: a large event is looked through again at each turn.
+	if bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') < 0 {
 		return data
 	}
 	data = bytes.ReplaceAll(data, []byte{'\r'}, []byte{' '})

@@ -29,8 +29,9 @@ type Source interface {
 	// each event published from then on reaches it.
 	Head(ctx context.Context, topic string) (uint64, error)
 	// Replay emits the events of (after, upTo], oldest first, without a gap. It
-	// stops where emit returns an error, and returns that. Emit only copies the
-	// event to memory, at most about 32 KiB a call of Replay (a long poll: 1 MiB).
+	// stops where emit returns an error, and returns that. Emit only takes the
+	// event, and may keep it: at most about 32 KiB a call of Replay (a long poll:
+	// 1 MiB), and one event of any size.
 	// If Replay fails, the reader is reset.
 	Replay(ctx context.Context, topic string, after, upTo uint64, emit func(Event) error) error
 	// Snapshot is the topic's state that carries no seq (presence with
@@ -48,6 +49,9 @@ type Config struct {
 	WriteTimeout time.Duration // 30 s: a write that makes no progress for so long ends a dead line
 	RingBytes    int           // payload kept per topic for catch-up, 256 KiB; each encoding in use costs about as much again
 	RingEvents   int           // 1024
+	LargeBytes   int64         // of events over 64 KiB held at a time, 32 MiB
+	Streams      Memory        // for lines and what they are sending; no limit
+	Rings        Memory        // for the rings of all topics, which yield to others; no limit
 	Logger       *slog.Logger  // none
 }
 
@@ -56,6 +60,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.WriteTimeout, 30*time.Second)
 	setDefault(&c.RingBytes, 256<<10)
 	setDefault(&c.RingEvents, 1024)
+	setDefault(&c.LargeBytes, 32<<20)
+	setDefault(&c.Streams, Memory(unbounded{}))
+	setDefault(&c.Rings, Memory(unbounded{}))
 	setDefault(&c.Logger, slog.New(slog.DiscardHandler))
 	return c
 }
@@ -155,7 +162,9 @@ type Hub struct {
 	cancel  context.CancelFunc
 	sockets sockets        // of the light path; nil: there is none
 	shards  []*shard       // drive the light lines
-	pulls   chan struct{}  // a place for each light line that is caught up at the moment
+	pulls   chan struct{}  // a place for each line that is caught up at the moment
+	turns   *turns         // with large events
+	pressed atomic.Bool    // memory for lines is short
 	stop    chan struct{}  // closed by Close: the hub's own goroutines end
 	running sync.WaitGroup // those
 
@@ -184,6 +193,8 @@ func NewHub(cfg Config, src Source) *Hub {
 		topics:  map[string]*topic{},
 		emptied: make(chan struct{}),
 	}
+	h.turns = newTurns(h.cfg.LargeBytes, h.cfg.Streams)
+	h.cfg.Rings.Shrinks(h.shrinkRings)
 	for i := range h.lines {
 		h.lines[i] = map[*line]struct{}{}
 	}
@@ -228,6 +239,7 @@ func (h *Hub) End(topic string, e Event) {
 	h.mu.Unlock()
 	if t != nil {
 		t.end(newFrame(e), func(*subscription) bool { return true })
+		t.retire()
 	}
 }
 
@@ -259,7 +271,15 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, asked Line) error {
 		}
 		return err
 	}
-	if sock := h.grasp(w, r, asked.Transport); sock != nil {
+	sock := h.grasp(w, r, asked.Transport)
+	if err := l.takeMemory(sock != nil); err != nil {
+		if sock != nil {
+			sock.release()
+		}
+		l.tellEnd()
+		return err
+	}
+	if sock != nil {
 		return h.serveLight(w, r, l, sock)
 	}
 	l.out = newWriter(w, h.cfg.WriteTimeout)
@@ -271,6 +291,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, asked Line) error {
 	}
 	defer l.ended()
 	defer l.unsubscribe()
+	defer l.dropLarge()
 	ctx, cancel := h.while(r)
 	defer cancel()
 	starts, err := l.begin(ctx)
@@ -377,6 +398,10 @@ func (h *Hub) tick() {
 		case <-ticker.C:
 		}
 		h.ticks.Add(1)
+		h.feelPressure()
+		if over := h.cfg.Rings.Over(); over > 0 {
+			h.shrinkRings(over)
+		}
 		h.beat(slot)
 		if slot == 0 {
 			h.sweep(time.Now())
@@ -397,6 +422,7 @@ func (h *Hub) sweep(now time.Time) {
 	defer h.mu.Unlock()
 	for name, t := range h.topics {
 		if t.stale(now) {
+			t.emptyRing()
 			delete(h.topics, name)
 		}
 	}

@@ -140,20 +140,24 @@ func TestStalledReader(t *testing.T) {
 }
 
 func TestDeadReader(t *testing.T) {
-	inWorld(t, Config{WriteTimeout: 30 * time.Second}, func(t *testing.T, w *world) {
-		r := w.open(SSE, "page=a")
-		defer r.close()
-		r.want(`hello#0 {"a":0}`, `all "a=0"`)
-		start := time.Now()
-		w.publish("a", 100_000)
-		<-w.ended
-		if took := time.Since(start); took != 30*time.Second {
-			t.Errorf("the line ended after %v, want 30s", took)
-		}
-		if s := w.hub.Stats(); s.Dead != 1 || w.hub.Streams() != 0 {
-			t.Errorf("stats %+v, want one dead line and none open", s)
-		}
-	})
+	for name, size := range map[string]int{"small": 60_000, "large": 10 * largeBytes} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, Config{WriteTimeout: 30 * time.Second}, func(t *testing.T, w *world) {
+				r := w.open(SSE, "page=a")
+				defer r.close()
+				r.want(`hello#0 {"a":0}`, `all "a=0"`)
+				start := time.Now()
+				w.publish("a", size)
+				<-w.ended
+				if took := time.Since(start).Truncate(time.Second); took != 30*time.Second {
+					t.Errorf("the line ended after %v, want 30s", took)
+				}
+				if s := w.hub.Stats(); s.Dead != 1 || w.hub.Streams() != 0 {
+					t.Errorf("stats %+v, want one dead line and none open", s)
+				}
+			})
+		})
+	}
 }
 
 func TestSlowReaderLives(t *testing.T) {

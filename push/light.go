@@ -33,6 +33,7 @@ type stall struct {
 	rest   [][]byte
 	since  time.Time // the last progress
 	queued int       // what had not reached the peer then
+	held   int64     // bytes of rest
 	timer  *time.Timer
 }
 
@@ -97,6 +98,8 @@ func (l *line) drive() {
 	case t.sock == nil: // woken once more at its end
 	case t.failed || heard&(cut|hungUp) != 0:
 		l.hangUp(true)
+	case t.stall != nil && l.large != nil:
+		l.resumeLarge(heard)
 	case t.stall != nil && !l.resume(heard):
 		if t.failed {
 			l.hangUp(true)
@@ -142,10 +145,10 @@ func (l *line) advanceLight(heard uint32) {
 	}
 }
 
-// pullsPerProcessor bounds how many light lines are caught up at the same moment,
+// pullsPerProcessor bounds how many lines are caught up at the same moment,
 // and so the memory for it: enough to keep a disk busy, few enough to leave the
 // processors to those who follow live.
-const pullsPerProcessor = 4
+const pullsPerProcessor = 2
 
 // pull gathers with the Source's help until the reader has what there is, takes
 // no more, or there is something else to be done for the line.
@@ -158,7 +161,9 @@ func (l *line) pull() {
 
 // pullPiece reports whether there is a reason to go on.
 func (l *line) pullPiece() bool {
-	const urgent = bye | over | cut | hungUp
+	if l.large != nil {
+		return l.sendLargeLight()
+	}
 	l.hub.pulls <- struct{}{}
 	defer func() { <-l.hub.pulls }()
 	l.gather()
@@ -185,7 +190,9 @@ func (l *line) push() bool {
 	}
 	rest, _, err := writeSome(t.sock, b.take())
 	if err == nil && len(rest) > 0 {
-		t.stall = &stall{rest: b.shrink(rest), since: time.Now(), queued: t.sock.queued()}
+		rest = b.shrink(rest)
+		t.stall = &stall{rest: rest, since: time.Now(), queued: t.sock.queued(), held: sizeOf(rest)}
+		l.hub.cfg.Streams.Add(t.stall.held)
 		t.stall.timer = time.AfterFunc(l.hub.cfg.WriteTimeout, func() { l.raise(lapse) })
 		return false
 	}
@@ -196,13 +203,26 @@ func (l *line) push() bool {
 // settle ends a write that went through, or failed.
 func (l *line) settle(err error) {
 	if l.light.failed = err != nil; !l.light.failed {
-		l.written(l.batch)
+		l.sentEvents(l.batch.events)
 	}
-	if l.light.stall != nil {
-		l.light.stall.timer.Stop()
+	l.endStall()
+	l.discard()
+}
+
+// endStall forgets the stall, if there is one.
+func (l *line) endStall() {
+	if st := l.light.stall; st != nil {
+		st.timer.Stop()
+		l.hub.cfg.Streams.Add(-st.held)
 		l.light.stall = nil
 	}
-	l.discard()
+}
+
+func sizeOf(segments [][]byte) (bytes int64) {
+	for _, segment := range segments {
+		bytes += int64(len(segment))
+	}
+	return bytes
 }
 
 // resume goes on with a stalled write; true when it is through. A peer to whom
@@ -217,20 +237,27 @@ func (l *line) resume(heard uint32) bool {
 		l.settle(err)
 		return err == nil
 	}
-	st, now, timeout := t.stall, time.Now(), l.hub.cfg.WriteTimeout
-	st.rest = rest
-	queued := t.sock.queued()
+	t.stall.rest = rest
+	t.failed = !l.alive(n)
+	return false
+}
+
+// alive reports, after n bytes were written, whether the peer has taken anything
+// within the timeout.
+func (l *line) alive(n int) bool {
+	st, now, timeout := l.light.stall, time.Now(), l.hub.cfg.WriteTimeout
+	queued := l.light.sock.queued()
 	switch quiet := now.Sub(st.since); {
 	case n > 0 || queued < st.queued:
 		st.since, st.queued = now, queued
 		st.timer.Reset(timeout)
 	case quiet >= timeout:
 		l.hub.stats.dead.Add(1)
-		t.failed = true
-	case heard&lapse != 0:
+		return false
+	default:
 		st.timer.Reset(timeout - quiet)
 	}
-	return false
+	return true
 }
 
 // writeSome writes what the socket takes of segments.
@@ -252,10 +279,8 @@ func writeSome(s socket, segments [][]byte) (rest [][]byte, written int, err err
 // hangUp ends the line.
 func (l *line) hangUp(reset bool) {
 	t := &l.light
-	if t.stall != nil {
-		t.stall.timer.Stop()
-		t.stall = nil
-	}
+	l.endStall()
+	l.dropLarge()
 	l.discard()
 	t.sock.close(reset)
 	t.sock = nil

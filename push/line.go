@@ -12,7 +12,8 @@ import (
 )
 
 // How much a line gathers before it writes: a stream little, since that is what
-// a stalled reader holds; a long poll as much as one answer may have.
+// a stalled reader holds; a long poll as much as one answer may have, where there
+// is memory for it.
 const (
 	streamBytes = 32 << 10
 	pollBytes   = 1 << 20
@@ -49,6 +50,9 @@ type line struct {
 	returnAfter atomic.Int64           // of the drain's bye, a time.Duration
 	why         atomic.Pointer[string] // of the bye that end asks for
 	out         *writer                // of a line with a goroutine of its own
+	large       *large                 // that is being sent; nil: none
+	poked       atomic.Pointer[func()] // called when the line is to end or takes bytes again; nil: nobody waits
+	memory      int64                  // bytes taken for the line
 }
 
 func newLine(h *Hub, asked Line) (*line, error) {
@@ -73,9 +77,6 @@ func newLine(h *Hub, asked Line) (*line, error) {
 	}
 	if asked.Transport != SSE {
 		l.enc = ndjson
-	}
-	if asked.Transport == LongPoll {
-		l.budget = pollBytes
 	}
 	return l, nil
 }
@@ -194,6 +195,10 @@ const (
 // collect gathers what the reader has not been sent, up to the budget. The
 // Source, which may take its time, is asked only where mayAsk says so.
 func (l *line) collect(ctx context.Context, mayAsk bool) left {
+	if l.large != nil {
+		return asks
+	}
+	limit := l.limit()
 	// State first, and of every topic: a reader that is far behind sees who is
 	// there before it is caught up.
 	for i := range l.subs {
@@ -201,7 +206,7 @@ func (l *line) collect(ctx context.Context, mayAsk bool) left {
 		switch {
 		case s.informed || s.left:
 			continue
-		case l.batch.size() >= l.budget:
+		case l.batch.size() >= limit:
 			return more
 		case !mayAsk:
 			return asks
@@ -210,7 +215,7 @@ func (l *line) collect(ctx context.Context, mayAsk bool) left {
 	}
 	rest := nothing
 	for range l.subs {
-		if l.batch.size() >= l.budget {
+		if l.batch.size() >= limit || l.batch.full || l.large != nil {
 			return max(rest, more)
 		}
 		s := &l.subs[l.turn]
@@ -220,6 +225,30 @@ func (l *line) collect(ctx context.Context, mayAsk bool) left {
 		}
 	}
 	return rest
+}
+
+// limit is how much the line gathers for one write, in bytes.
+func (l *line) limit() int {
+	if l.hub.pressed.Load() {
+		return min(l.budget, pressedBytes)
+	}
+	return l.budget
+}
+
+// collectAll is collect with the Source's help, for a line with a goroutine of
+// its own. Only so many lines ask the Source at the same moment.
+func (l *line) collectAll(ctx context.Context) left {
+	rest := l.collect(ctx, false)
+	if rest != asks || l.large != nil {
+		return rest
+	}
+	select {
+	case l.hub.pulls <- struct{}{}:
+		defer func() { <-l.hub.pulls }()
+		return l.collect(ctx, true)
+	case <-ctx.Done():
+		return more
+	}
 }
 
 // inform gathers the topic's state. What is published meanwhile is sent again
@@ -239,7 +268,7 @@ func (l *line) inform(ctx context.Context, s *subscription) {
 
 // advance gathers what s has not been sent.
 func (l *line) advance(ctx context.Context, s *subscription, mayAsk bool) left {
-	haul := s.topic.gather(s, l.batch.frames[:0], l.budget-l.batch.size())
+	haul := s.topic.gather(s, l.batch.frames[:0], l.limit()-l.batch.size())
 	l.batch.frames = haul.frames
 	switch {
 	case haul.behind > 0 && !mayAsk:
@@ -291,9 +320,17 @@ func (l *line) catchUp(ctx context.Context, s *subscription, upTo uint64) {
 		if e.Seq != s.seq+1 {
 			return errGap
 		}
+		if len(e.Data) > largeBytes {
+			full = true
+			if l.batch.full = l.batch.size() > 0; !l.batch.full {
+				s.seq = e.Seq
+				l.beginLarge(s, e)
+			}
+			return errFull
+		}
 		s.seq = e.Seq
 		l.addEvent(e, l.id())
-		if full = l.batch.size() >= l.budget; full {
+		if full = l.batch.size() >= l.limit(); full {
 			return errFull
 		}
 		return nil
@@ -382,10 +419,23 @@ func (l *line) addHeartbeat() {
 	}
 }
 
-// written counts a batch that went out.
-func (l *line) written(b *batch) {
+// sentEvents counts events that went out.
+func (l *line) sentEvents(n int) {
 	l.wrote = l.hub.ticks.Load()
-	l.hub.stats.wrote(b.events)
+	l.hub.stats.wrote(n)
+}
+
+// takeMemory takes what the line counts for, until tellEnd.
+func (l *line) takeMemory(light bool) error {
+	bytes := int64(lineBytes)
+	if light {
+		bytes = lightLineBytes
+	}
+	if err := l.hub.cfg.Streams.Take(bytes); err != nil {
+		return fmt.Errorf("open line: %w", err)
+	}
+	l.memory = bytes
+	return nil
 }
 
 // addBye gathers the line's last event.
@@ -436,6 +486,8 @@ func (l *line) ended() {
 }
 
 func (l *line) tellEnd() {
+	l.hub.cfg.Streams.Add(-l.memory)
+	l.memory = 0
 	if l.onEnd != nil {
 		l.onEnd()
 	}
@@ -486,5 +538,9 @@ func (l *line) addFarewell(ctx context.Context, why wakeUp, mayAsk bool) {
 		return
 	}
 	l.collect(ctx, mayAsk)
+	if g := l.large; g != nil { // the reader gets it when it comes back
+		l.dropLarge()
+		g.sub.seq = g.seq - 1
+	}
 	l.addBye(time.Duration(l.returnAfter.Load()), "")
 }

@@ -8,6 +8,7 @@ var ndjson = &encoding{
 	index:       1,
 	contentType: "application/x-ndjson",
 	heartbeat:   "\n",
+	closing:     "}\n",
 	appendOpening: func(dst, id []byte) []byte {
 		if len(id) == 0 {
 			return append(dst, '{')

@@ -5,6 +5,7 @@ var sse = &encoding{
 	index:       0,
 	contentType: "text/event-stream",
 	heartbeat:   ":\n\n",
+	closing:     "\n\n",
 	appendOpening: func(dst, id []byte) []byte {
 		if len(id) == 0 {
 			return dst

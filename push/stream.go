@@ -19,8 +19,8 @@ func (l *line) stream(ctx context.Context, starts map[string]uint64) {
 	}
 	for {
 		l.gather()
-		rest := l.collect(ctx, true)
-		if !l.flush() {
+		rest := l.collectAll(ctx)
+		if !l.flush() || l.large != nil && !l.sendLarge(ctx) {
 			return
 		}
 		switch why := l.await(ctx, rest, nil); why {
@@ -64,14 +64,24 @@ func (l *line) flush() bool {
 	if b.size() == 0 && l.out.started {
 		return true
 	}
-	if err := l.out.write(b.take()); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			l.hub.stats.dead.Add(1)
-		}
+	if !l.writeOut(b.take()) {
 		return false
 	}
-	l.written(b)
+	l.sentEvents(b.events)
 	return true
+}
+
+// writeOut writes segments, which count as held until it returns; false when
+// the line has ended.
+func (l *line) writeOut(segments [][]byte) bool {
+	held := sizeOf(segments)
+	l.hub.cfg.Streams.Add(held)
+	defer l.hub.cfg.Streams.Add(-held)
+	err := l.out.write(segments)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.hub.stats.dead.Add(1)
+	}
+	return err == nil
 }
 
 // turnAway says bye to a line that was opened while the hub drains.
@@ -102,6 +112,7 @@ type writer struct {
 	timeout time.Duration
 	piece   int // bytes of the next piece
 	started bool
+	until   time.Time // when all must have been taken; zero: no such time
 
 	mu    sync.Mutex // guards ended and the deadline
 	ended bool
@@ -170,7 +181,11 @@ func (w *writer) extend() error {
 	if w.ended {
 		return errCut
 	}
-	return w.setDeadline(time.Now().Add(w.timeout))
+	deadline := time.Now().Add(w.timeout)
+	if !w.until.IsZero() && w.until.Before(deadline) {
+		deadline = w.until
+	}
+	return w.setDeadline(deadline)
 }
 
 // cut makes a write that is under way fail, and all later ones.

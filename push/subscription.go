@@ -47,8 +47,17 @@ const (
 	back                        // light: the line is back in its shard's hands
 )
 
+// final is what ends a line, and urgent is what a catch-up is broken off for.
+const (
+	final  = over | cut | hungUp
+	urgent = final | bye
+)
+
 // raise never blocks. It is safe from any goroutine.
 func (l *line) raise(bit uint32) {
+	if bit&(final|writable) != 0 {
+		defer l.poke()
+	}
 	if l.bits.Or(bit) != 0 {
 		return // raised already: the token is there, or its receiver is about to take the bits
 	}
@@ -59,6 +68,13 @@ func (l *line) raise(bit uint32) {
 	select {
 	case l.wake <- struct{}{}:
 	default:
+	}
+}
+
+// poke wakes a goroutine that waits with the line's large event.
+func (l *line) poke() {
+	if poked := l.poked.Load(); poked != nil {
+		(*poked)()
 	}
 }
 

@@ -26,6 +26,7 @@ type topic struct {
 	// takes a number when it is made, too: so whoever was told less was told by
 	// an earlier topic of the name, and what was published between is unknown.
 	numbers *atomic.Uint64
+	memory  Memory // for the ring of sequenced events
 
 	mu          sync.Mutex // guards the fields below
 	head        uint64     // the newest seq known, by Publish or by Source.Head
@@ -34,6 +35,7 @@ type topic struct {
 	dropped     uint64 // number of the newest unsequenced event that is no longer kept
 	subs        []*subscription
 	idleSince   time.Time // meaningful while subs is empty
+	charged     int64     // bytes of memory that the ring counts for
 }
 
 func newTopic(name string, cfg Config, numbers *atomic.Uint64) *topic {
@@ -41,6 +43,7 @@ func newTopic(name string, cfg Config, numbers *atomic.Uint64) *topic {
 		name:        name,
 		key:         cursorKey(name),
 		numbers:     numbers,
+		memory:      cfg.Rings,
 		sequenced:   ring{maxEvents: cfg.RingEvents, maxBytes: cfg.RingBytes},
 		unsequenced: ring{maxEvents: unsequencedEvents, maxBytes: unsequencedBytes},
 		dropped:     numbers.Add(1),
@@ -73,11 +76,43 @@ func (t *topic) keepSequenced(f *frame) {
 	if f.Seq <= newest {
 		return
 	}
-	if f.Seq > newest+1 {
+	if f.Seq > newest+1 || f.large() || t.memory.Over() > 0 {
 		t.sequenced.clear()
 	}
-	t.sequenced.push(f)
+	if !f.large() {
+		t.sequenced.push(f)
+	}
 	t.head = max(t.head, f.Seq)
+	t.charge()
+}
+
+// charge counts the ring's bytes: each payload, and its encoding. The caller
+// holds mu.
+func (t *topic) charge() {
+	now := 2 * int64(t.sequenced.bytes)
+	if now != t.charged {
+		t.memory.Add(now - t.charged)
+		t.charged = now
+	}
+}
+
+// emptyRing lets the ring go and returns how many bytes that has freed.
+func (t *topic) emptyRing() (freed int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	freed = t.charged
+	t.sequenced.clear()
+	t.charge()
+	return freed
+}
+
+// retire has a topic that has ended count for nothing. Its lines still gather
+// from the ring what they have not sent.
+func (t *topic) retire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.memory.Add(-t.charged)
+	t.memory, t.charged = unbounded{}, 0
 }
 
 // noteHead takes notice of the head as the log has it.

@@ -17,7 +17,7 @@ var knows = map[string][]string{
 	"halley/ot/ottest": {"halley/ot"},
 	"halley/ot/diff":   {"halley/ot", "github.com/sergi/go-diff", "github.com/rivo/uniseg"},
 
-	"halley/push":       {"golang.org/x/sys"},
+	"halley/push":       {"golang.org/x/sync", "golang.org/x/sys"},
 	"halley/push/bench": {},
 
 	"halley/storage":             {},
