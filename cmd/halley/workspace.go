@@ -42,6 +42,7 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
+	stored.MaxResident = memory.Limit() / 2
 	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
 	store, err := bolt.Open(dir, stored)
 	if err != nil {

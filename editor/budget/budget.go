@@ -62,6 +62,14 @@ type Budget struct {
 // New returns a budget of limit bytes; 0 grants everything, and still counts.
 func New(limit int64) *Budget { return &Budget{limit: limit} }
 
+// Limit is the whole budget, in bytes; 0 for none, and for a nil Budget.
+func (b *Budget) Limit() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.limit
+}
+
 // A Share is the part of a budget that serves one purpose.
 type Share struct {
 	budget *Budget

@@ -30,6 +30,9 @@ type Config struct {
 	// Compact has Open compact a file of some size of which more than half is
 	// free, before it opens it. See [Compact].
 	Compact bool
+	// MaxResident bounds, on Linux, how many bytes of mapped files count as this
+	// process's memory: what reads have touched beyond it is let go. Zero: no bound.
+	MaxResident int64
 	// Logger is told of failures of the disk and of recovery. Nil: nobody is.
 	Logger *slog.Logger
 	// Observe is told by the committer of each transaction that wrote

@@ -92,6 +92,9 @@ func Open(dir string, cfg Config) (*Store, error) {
 	s.goroutines.Go(s.commitAll)
 	s.goroutines.Go(func() { s.sweepAll(s.closing) })
 	s.goroutines.Go(func() { s.foldAll(s.closing) })
+	if cfg.MaxResident > 0 {
+		s.goroutines.Go(func() { s.boundResident(s.closing, cfg.MaxResident) })
+	}
 	return s, nil
 }
 
