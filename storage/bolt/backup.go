@@ -220,15 +220,23 @@ func sweepRestoring(dir string) error {
 		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
 	}
 	isAside := func(e fs.DirEntry) bool { return e.IsDir() && strings.HasPrefix(e.Name(), restoring) }
-	brokenOff := slices.ContainsFunc(there, isAside)
+	// The blobs are moved before the file. Where no file waits to be moved, they
+	// are a store's whose file is lost, and no restore's.
+	moving := slices.ContainsFunc(there, func(e fs.DirEntry) bool {
+		_, err := os.Stat(filepath.Join(dir, e.Name(), FileName))
+		return isAside(e) && err == nil
+	})
 	for _, e := range there {
-		if !isAside(e) && !(brokenOff && e.Name() == BlobFolder) {
-			return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+		if !isAside(e) && !(moving && e.Name() == BlobFolder) {
+			return fmt.Errorf("%s: %w: it holds %s; move that elsewhere first, or restore into another folder", dir, ErrNotEmpty, e.Name())
 		}
 	}
 	for _, e := range there { // in order of name: the blobs before that by which they are known
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return fmt.Errorf("the data folder %s cannot be written: %w", dir, err)
+		}
+		if err := syncFolder(dir); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -239,7 +247,10 @@ func moveIn(from, to string) error {
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", filepath.Dir(to), ErrNotEmpty)
 	}
-	return os.Rename(from, to)
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to)) // so that a power cut does not move the file alone
 }
 
 func restoreAside(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {

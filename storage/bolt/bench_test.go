@@ -125,14 +125,14 @@ func benchPage(s *Store, page storage.PageID, mailbox chan benchEdit) {
 // benchFile is a store's file without the store.
 func benchFile(b *testing.B) *bbolt.DB {
 	path := filepath.Join(b.TempDir(), FileName)
+	if err := makeFile(path, Config{}.withDefaults()); err != nil {
+		b.Fatal(err)
+	}
 	db, err := openFile(path, time.Second)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { db.Close() })
-	if _, err := identify(db, path, time.Now()); err != nil {
-		b.Fatal(err)
-	}
 	return db
 }
 

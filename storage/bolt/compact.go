@@ -50,14 +50,26 @@ type Compacted struct{ Before, After int64 }
 // progress with how much it has done, of how much. Unless it succeeds, the
 // store is what it was. ErrNotStore, a *NewerError, ErrNoRoom.
 func Compact(ctx context.Context, dir string, progress func(done, total int64)) (Compacted, error) {
-	c := compaction{ctx: ctx, path: filepath.Join(dir, FileName), progress: progress}
-	return c.run(Config{}.withDefaults(), func(space) bool { return true })
+	if _, err := Inspect(dir); err != nil {
+		return Compacted{}, err
+	}
+	path, err := realPath(dir)
+	if err != nil {
+		return Compacted{}, fmt.Errorf("compact the store: %w", err)
+	}
+	c := compaction{ctx: ctx, path: path, progress: progress}
+	done, err := c.run(Config{}.withDefaults(), func(space) bool { return true })
+	return done, damaged(dir, err)
 }
 
 // compactIfItPays compacts a store that is about to be opened, and tells the
 // log. Where it fails for whatever reason, the store is as good as before.
 func compactIfItPays(dir string, cfg Config) {
-	c := compaction{ctx: context.Background(), path: filepath.Join(dir, FileName), progress: func(int64, int64) {}}
+	path, err := realPath(dir)
+	if err != nil {
+		return // opening it tells why
+	}
+	c := compaction{ctx: context.Background(), path: path, progress: func(int64, int64) {}}
 	if info, err := os.Stat(c.path); err != nil || info.Size() < cfg.compactFrom || runtime.GOOS == "windows" {
 		return
 	}
@@ -105,6 +117,13 @@ func spaceOf(db *bbolt.DB, path string) (s space, err error) {
 	return s, err
 }
 
+// realPath is the path of the store's file in dir, or of the file that it is a
+// link to: the other file lies beside that one, on the same file system, and
+// takes its place, so that the link stays.
+func realPath(dir string) (string, error) {
+	return filepath.EvalSymlinks(filepath.Join(dir, FileName))
+}
+
 // A compaction is one file on its way into another.
 type compaction struct {
 	ctx      context.Context
@@ -127,10 +146,7 @@ func (c *compaction) run(cfg Config, wanted func(space) bool) (Compacted, error)
 		return Compacted{}, err
 	}
 	defer c.from.Close()
-	if err := confirm(c.from); err != nil {
-		return Compacted{}, sayWhy(c.path, err)
-	}
-	if _, _, err := examine(c.from, c.path, cfg); err != nil {
+	if _, _, err := admit(c.from, c.path); err != nil {
 		return Compacted{}, err
 	}
 	if err := c.prepare(wanted); err != nil {
@@ -168,6 +184,10 @@ func (c *compaction) prepare(wanted func(space) bool) error {
 // removeCompacting removes what a compaction that was broken off has left. The
 // caller has the store's lock.
 func removeCompacting(path string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("remove what an earlier compaction has left: %w", err)
+	}
 	left := filepath.Join(filepath.Dir(path), compacting)
 	if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove what an earlier compaction has left: %w", err)
@@ -178,7 +198,7 @@ func removeCompacting(path string) error {
 // replace makes the other file and puts it in place.
 func (c *compaction) replace(was fs.FileInfo) (size int64, err error) {
 	other := filepath.Join(filepath.Dir(c.path), compacting)
-	if c.to, err = openFile(other, defaultLockWait); err != nil {
+	if c.to, err = createFile(other, defaultLockWait); err != nil {
 		return 0, err
 	}
 	defer c.to.Close()

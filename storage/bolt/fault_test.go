@@ -194,32 +194,50 @@ func TestRecordOfUnknownFate(t *testing.T) {
 	}
 }
 
-// TestCannotReopen: for a while nothing can be told at all.
+// TestCannotReopen: the file cannot be opened again for a while. Readers go on
+// with the one that is open, but for what a write of unknown fate touched.
 func TestCannotReopen(t *testing.T) {
 	for name, inFile := range map[string]bool{"a write that is in the file": true, "a write that is not": false} {
 		t.Run(name, func(t *testing.T) {
-			d := newDisk()
-			s := openStore(t, t.TempDir(), d.config())
+			d, dir := newDisk(), t.TempDir()
+			s := openStore(t, dir, d.config())
 			mustAppend(t, s, "page", 0, changeOf("client", 1))
+			mustAppend(t, s, "other", 0, changeOf("client", 1))
+			want := storage.ErrDiskFull
 			d.set(func() {
 				d.reopen = always(syscall.EMFILE)
 				if inFile {
-					d.after = once(syscall.EIO)
+					d.after, want = once(syscall.EIO), storage.ErrUnknown
 				} else {
 					d.before = ignoringTx(once(syscall.EIO))
 				}
 			})
-			wantIs(t, "an append of unknown fate", appendOne(s, "page", 1), storage.ErrUnknown)
-			_, err := s.Head(t.Context(), "page")
-			wantIs(t, "Head() without a file", err, storage.ErrUnknown)
+			wantIs(t, "an append to a failing disk", appendOne(s, "page", 1), want)
+			for range 3 {
+				wantHead(t, s, "other", 1)
+				if _, err := s.Head(t.Context(), "page"); inFile {
+					wantIs(t, "Head() of a page in doubt", err, storage.ErrUnknown)
+				} else {
+					wantHead(t, s, "page", 1)
+				}
+				wantIs(t, "an append meanwhile", appendOne(s, "other", 1), storage.ErrDiskFull)
+				if <-d.health == nil {
+					t.Fatal("the store takes writes without having opened its file again")
+				}
+			}
+			_, err := Open(dir, Config{LockWait: time.Millisecond})
+			wantIs(t, "Open() of the folder by another", err, ErrInUse)
+
 			d.set(func() { d.reopen = always(nil) })
 			d.awaitHealth()
-			want := uint64(1)
+			head := uint64(1)
 			if inFile {
-				want = 2
+				head = 2
 			}
-			wantHead(t, s, "page", want)
-			mustAppend(t, s, "page", want, changeOf("client", want+1))
+			wantHead(t, s, "page", head)
+			mustAppend(t, s, "page", head, changeOf("client", head+1))
+			_, err = Open(dir, Config{LockWait: time.Millisecond})
+			wantIs(t, "Open() of the folder by another", err, ErrInUse)
 		})
 	}
 }
@@ -229,7 +247,7 @@ func TestCloseWhileDiskIsFull(t *testing.T) {
 	s := openStore(t, dir, d.config())
 	mustAppend(t, s, "page", 0, changeOf("client", 1))
 	d.set(func() { d.before, d.reopen = ignoringTx(always(syscall.EIO)), always(syscall.EMFILE) })
-	wantIs(t, "an append", appendOne(s, "page", 1), storage.ErrUnknown)
+	wantIs(t, "an append", appendOne(s, "page", 1), storage.ErrDiskFull)
 	if err := s.Close(); err != nil {
 		t.Errorf("Close() = %v", err)
 	}

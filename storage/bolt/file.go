@@ -94,25 +94,70 @@ func syncFolder(dir string) error {
 	return nil
 }
 
-// makeFile makes the store at path where there is none. It makes it aside, so
-// that a power cut leaves none or a whole one.
+// makeFile makes the store at path where there is none. It makes it under
+// another name, synced, and renames it: a power cut leaves none or a whole one.
 func makeFile(path string, cfg Config) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil // what else is wrong, opening it will tell
 	}
-	aside := path + ".new"
-	db, err := openFile(aside, cfg.LockWait)
-	if err != nil && !errors.Is(err, ErrInUse) && os.Remove(aside) == nil { // a power cut had left a part of it
-		db, err = openFile(aside, cfg.LockWait)
+	aside := path + making
+	err := makeAside(aside, cfg)
+	if err != nil && !errors.Is(err, ErrInUse) && !errors.Is(err, errHoldsRows) && os.Remove(aside) == nil {
+		err = makeAside(aside, cfg) // a power cut had left a part of it
 	}
 	if err != nil {
 		return err
 	}
-	_, _, err = examine(db, aside, cfg)
-	if err := errors.Join(err, confirm(db), db.Close()); err != nil {
+	return moveInto(aside, path)
+}
+
+// making ends the name of a store's file until it is whole.
+const making = ".new"
+
+// errHoldsRows: a file that should be new holds what was written to a store.
+var errHoldsRows = errors.New("it holds pages already; rename it to " + FileName + " if it is the workspace")
+
+// makeAside makes a store's file and syncs it. One that an earlier process has
+// made, and not renamed, is as good, as long as nothing was written to it.
+func makeAside(path string, cfg Config) error {
+	db, err := createFile(path, cfg.LockWait)
+	if err != nil {
 		return err
 	}
-	return moveInto(aside, path)
+	guardErr := guard(func() {
+		err = db.Update(func(tx *bbolt.Tx) error {
+			if first, _ := tx.Cursor().First(); first == nil {
+				return writeMeta(tx, cfg.now())
+			}
+			return checkUnused(tx, path)
+		})
+	})
+	if guardErr != nil {
+		err = fmt.Errorf("%w (%w)", ErrNotStore, guardErr)
+	}
+	if err == nil {
+		err = confirm(db)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("make the store %s: %w", path, err)
+	}
+	return nil
+}
+
+// checkUnused refuses a file that is no store, or one that was written to.
+func checkUnused(tx *bbolt.Tx, path string) error {
+	if _, _, err := readMeta(tx, path); err != nil {
+		return err
+	}
+	for _, name := range bucketsOf(Format) {
+		if string(name) == string(bucketMeta) || tx.Bucket(name) == nil {
+			continue
+		}
+		if k, _ := tx.Bucket(name).Cursor().First(); k != nil {
+			return errHoldsRows
+		}
+	}
+	return nil
 }
 
 // moveInto gives the file at aside the name path, unless another process has
@@ -131,23 +176,60 @@ func moveInto(aside, path string) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// openFile opens the bbolt file at path, made if it is missing.
+// openFile opens the bbolt file at path, which must be there. An empty one is
+// refused: bbolt would take it for a new one.
 func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
-	var db *bbolt.DB
-	var err error
+	db, _, err := openWith(path, lockWait, openWhole)
+	return db, err
+}
+
+// createFile opens the bbolt file at path, made if it is missing or empty.
+func createFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
+	db, _, err := openWith(path, lockWait, os.OpenFile)
+	return db, err
+}
+
+// An opener opens the file that bbolt maps, locks and writes.
+type opener func(path string, flag int, mode os.FileMode) (*os.File, error)
+
+var errShort = errors.New("the file is empty, or cut off near its beginning")
+
+// leastBytes is the least that a file with two metas has.
+const leastBytes = 2 * 4096
+
+// openWhole opens a file that is there and not empty.
+func openWhole(path string, flag int, mode os.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flag&^os.O_CREATE, mode)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() && info.Size() < leastBytes {
+		err = errShort
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// openWith opens the bbolt file at path as open says. file is what bbolt has
+// open then; it is closed with db.
+func openWith(path string, lockWait time.Duration, open opener) (db *bbolt.DB, file *os.File, err error) {
 	for _, size := range mapSizes() {
-		db, err = mapFile(path, lockWait, size)
+		db, file, err = mapFile(path, lockWait, size, open)
 		if !errors.Is(err, syscall.ENOMEM) {
 			break
 		}
 	}
 	if errors.Is(err, errReplaced) {
-		return openFile(path, lockWait)
+		return openWith(path, lockWait, open)
 	}
 	if err != nil {
-		return nil, sayWhy(path, err)
+		return nil, nil, sayWhy(path, err)
 	}
-	return db, nil
+	return db, file, nil
 }
 
 // errReplaced: while the file's lock was waited for, another file has taken its
@@ -166,15 +248,14 @@ func mapSizes() []int {
 	return []int{64 * gib, 16 * gib, 4 * gib, gib, gib / 8, 0}
 }
 
-func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err error) {
-	var file *os.File
+func mapFile(path string, lockWait time.Duration, size int, open opener) (db *bbolt.DB, file *os.File, err error) {
 	options := &bbolt.Options{
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag, mode)
-			if file == nil {
-				file = f // a backup opens it again, later and beside others
+		OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+			if file != nil {
+				return os.OpenFile(name, flag, mode) // a backup reads the file beside others
 			}
-			return f, err
+			file, err = open(name, flag, mode)
+			return file, err
 		},
 		Timeout:         lockWait,
 		FreelistType:    bbolt.FreelistMapType,
@@ -184,12 +265,12 @@ func mapFile(path string, lockWait time.Duration, size int) (db *bbolt.DB, err e
 	guardErr := guard(func() { db, err = bbolt.Open(path, 0o600, options) })
 	if guardErr != nil {
 		guardErr = errors.Join(guardErr, unlock(file), file.Close())
-		return nil, fmt.Errorf("%w: %w", bbolterrors.ErrInvalid, guardErr)
+		return nil, nil, fmt.Errorf("%w: %w", bbolterrors.ErrInvalid, guardErr)
 	}
 	if err == nil && !isAt(file, path) {
-		return nil, errors.Join(errReplaced, db.Close())
+		return nil, nil, errors.Join(errReplaced, db.Close())
 	}
-	return db, err
+	return db, file, err
 }
 
 // isAt reports whether an open file is the one at path.
@@ -244,43 +325,31 @@ func sayWhy(path string, err error) error {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return fmt.Errorf("%s: %w", path, ErrInUse)
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum),
-		errors.Is(err, bbolterrors.ErrVersionMismatch):
+		errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, errShort):
 		return fmt.Errorf("%s: %w (%w)", path, ErrNotStore, err)
+	case errors.Is(err, syscall.EROFS) && isLocked(path):
+		return fmt.Errorf("%s: %w", path, ErrInUse) // by a server that goes on reading
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("the data folder %s cannot be written: %w", filepath.Dir(path), err)
 	}
 	return fmt.Errorf("open the store %s: %w", path, err)
 }
 
-// identify checks that db is a Halley store of a known format and returns its
-// epoch. A file without any bucket is a new one, and becomes a store.
-func identify(db *bbolt.DB, path string, now time.Time) (epoch string, err error) {
-	var fresh bool
-	format := Format
-	err = db.View(func(tx *bbolt.Tx) error {
-		first, _ := tx.Cursor().First()
-		fresh = first == nil
-		if !fresh {
-			epoch, format, err = readMeta(tx, path)
-		}
-		return err
-	})
-	switch {
-	case err != nil:
-		return "", err
-	case format < Format:
-		return epoch, migrate(db, path, format)
-	case !fresh:
-		return epoch, nil
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		epoch, err = writeMeta(tx, now)
-		return err
-	})
+// identify checks that db is a whole store of a known format, and returns its
+// epoch. It writes nothing.
+func identify(db *bbolt.DB, path string) (epoch string, format int, err error) {
+	info, err := os.Stat(path)
 	if err != nil {
-		return "", fmt.Errorf("make the store %s: %w", path, err)
+		return "", 0, fmt.Errorf("open the store %s: %w", path, err)
 	}
-	return epoch, syncFolder(filepath.Dir(path))
+	err = db.View(func(tx *bbolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("%s: %w (it is cut off: %d bytes of %d)", path, ErrNotStore, info.Size(), tx.Size())
+		}
+		epoch, format, err = readMeta(tx, path)
+		return err
+	})
+	return epoch, format, err
 }
 
 func readMeta(tx *bbolt.Tx, path string) (epoch string, format int, err error) {
@@ -303,19 +372,18 @@ func readMeta(tx *bbolt.Tx, path string) (epoch string, format int, err error) {
 	return string(meta.Get(keyEpoch)), format, nil
 }
 
-func writeMeta(tx *bbolt.Tx, now time.Time) (epoch string, err error) {
+func writeMeta(tx *bbolt.Tx, now time.Time) error {
 	for _, name := range bucketsOf(Format) {
 		if _, err := tx.CreateBucket(name); err != nil {
-			return "", err
+			return err
 		}
 	}
-	epoch = newEpoch()
 	t := tablesOf(tx)
 	t.put(t.meta, keyMagic, []byte(magic))
 	t.put(t.meta, keyFormat, strconv.AppendInt(nil, Format, 10))
-	t.put(t.meta, keyEpoch, []byte(epoch))
+	t.put(t.meta, keyEpoch, []byte(newEpoch()))
 	t.put(t.meta, keyCreated, []byte(now.UTC().Format(time.RFC3339)))
-	return epoch, t.err
+	return t.err
 }
 
 // newEpoch is 128 random bits in base64url.
@@ -323,4 +391,13 @@ func newEpoch() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// removeMade removes the other name that a process which was killed while it
+// made the store at path has left it. The caller has the store's lock.
+func removeMade(path string) error {
+	if err := os.Remove(path + making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove what making the store has left: %w", err)
+	}
+	return nil
 }

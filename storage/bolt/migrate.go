@@ -14,20 +14,23 @@ var migrations = map[int]func(*bbolt.Tx) error{
 	2: addBlocksAndBlobs,
 }
 
-// migrate brings a store of an older format to the newest.
-func migrate(db *bbolt.DB, path string, format int) error {
-	for ; format < Format; format++ {
-		err := db.Update(func(tx *bbolt.Tx) error {
+// migrate brings a store of an older format to the newest. newest is its newest
+// transaction before and after.
+func migrate(db *bbolt.DB, path string, newest int) (int, error) {
+	_, format, err := identify(db, path)
+	for ; err == nil && format < Format; format++ {
+		err = db.Update(func(tx *bbolt.Tx) error {
+			newest = tx.ID()
 			if err := migrations[format](tx); err != nil {
 				return err
 			}
 			return tx.Bucket(bucketMeta).Put(keyFormat, strconv.AppendInt(nil, int64(format+1), 10))
 		})
 		if err != nil {
-			return fmt.Errorf("bring the store %s from format %d to %d: %w", path, format, format+1, err)
+			err = fmt.Errorf("bring the store %s from format %d to %d: %w", path, format, format+1, err)
 		}
 	}
-	return nil
+	return newest, err
 }
 
 // addCheckpoints: format 2 keeps checkpoints beside the log. A store without

@@ -1,6 +1,8 @@
 package bolt
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,15 +12,19 @@ import (
 	"halley/storage"
 )
 
-// After a failed write or sync nothing in memory can be trusted: bbolt's
-// mapping may show the refused transaction, and a sync that failed once may
-// return success the next time without having written anything. So the file is
-// closed and opened again, and the number of its newest transaction says
-// whether the refused one is in it: numbers go up by one, and nobody else
-// writes. One that is in it has its pages on the disk, for they are synced
+// After a failed write or sync what bbolt has in memory cannot be trusted for
+// writing, its mapping may show the refused transaction, and a sync that failed
+// once may return success the next time without having written anything. So the
+// file is opened again, and the number of its newest transaction says whether
+// the refused one is in it: numbers go up by one, and nobody else writes. One that is in it has its pages on the disk, for they are synced
 // before the meta page is written; only that meta page is in doubt. The probe
 // settles it: it writes that page once more and syncs, and only then a whole
 // further transaction, which stands on it.
+//
+// Reading goes on in the meantime, also where the disk takes nothing for hours,
+// or the file cannot be opened again: then from the file as it was open. Either
+// shows the same newest transaction. Where that is the refused one, readers get
+// an error for everything that it touched, and all else is on the disk.
 
 // A fate is what became of a transaction whose commit failed.
 type fate int
@@ -74,24 +80,31 @@ func newRecovery(cfg Config) recovery {
 func (s *Store) settle(cause error, tx int, batch []*write) fate {
 	s.tellFailure(cause)
 	s.setDoubt(newDoubt(tx, batch))
-	if err := s.reopen(); err != nil {
-		s.fail(storage.ErrUnknown, fmt.Errorf("%w; then %w", cause, err))
-		return unknown
-	}
+	err := s.reopen()
 	found := s.doubt != nil // the committer alone sets it
-	if err := s.probe(); err != nil {
-		if !found {
-			s.fail(storage.ErrDiskFull, cause)
-			return absent
+	if err == nil {
+		err = s.probe()
+	}
+	switch {
+	case err == nil:
+		s.setDoubt(nil)
+		if found {
+			return stored
 		}
+		return absent
+	case s.db == nil:
+		s.fail(storage.ErrUnknown, fmt.Errorf("%w; then %w", cause, err))
+		if found {
+			return unknown
+		}
+		return absent
+	case found:
 		s.fail(storage.ErrUnknown, cause)
 		return unknown
+	default:
+		s.fail(storage.ErrDiskFull, cause)
+		return absent
 	}
-	s.setDoubt(nil)
-	if found {
-		return stored
-	}
-	return absent
 }
 
 // tellEvery is how often the log is told that writes fail: who has no room gets
@@ -109,9 +122,13 @@ func (s *Store) tellFailure(cause error) {
 
 // retry tries to take writes again.
 func (s *Store) retry() {
-	if s.db == nil {
+	if s.db == nil || s.stale {
 		if err := s.reopen(); err != nil {
-			s.fail(storage.ErrUnknown, err)
+			kind := storage.ErrDiskFull
+			if s.db == nil {
+				kind = storage.ErrUnknown // nothing can be read either
+			}
+			s.fail(kind, err)
 			return
 		}
 	}
@@ -147,51 +164,119 @@ func (s *Store) setDoubt(d *doubt) {
 	}
 }
 
-// reopen closes the file, opens it again, and drops a doubt that turns out to
-// be none. Meanwhile readers wait; if it fails, they get an error.
+// reopen opens the file again, closes it as it was open, and drops a doubt that
+// turns out to be none. Readers wait while it runs. Where it fails, they go on
+// with the file as it was open, which is not written again.
 func (s *Store) reopen() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.db != nil {
-		s.copies.stop(errFileReplaced)
-		if err := s.db.Close(); err != nil {
-			s.cfg.Logger.Warn("closing the store to open it again", "path", s.path, "error", err)
+	db, file, newest, err := s.openAgain()
+	if errors.Is(err, errNotShared) {
+		s.closeFile() // one handle excludes the other
+		db, file, newest, err = s.openAgain()
+	}
+	if err == nil {
+		if err = s.takeOver(db, file); err == nil {
+			s.shows(newest)
+			return nil
 		}
 	}
-	db, newest, err := s.openAgain()
-	s.db = db
-	s.gate.set(newest)
-	if err != nil {
+	if keepErr := s.keepReading(); keepErr != nil {
+		err = fmt.Errorf("%w; then %w", err, keepErr)
+		s.closeFile()
 		s.gone = fmt.Errorf("%w: %w", storage.ErrUnknown, err)
+	}
+	return err
+}
+
+// keepReading goes on with the file as it was open, for readers alone. The
+// caller holds mu.
+func (s *Store) keepReading() error {
+	if s.db == nil {
+		return errors.New("it is not open")
+	}
+	s.stale = true
+	if err := lock(s.file); err != nil { // a handle that shared it and was closed has let go of it
 		return err
 	}
+	newest, err := newestOf(s.db)
+	if err == nil {
+		s.shows(newest)
+	}
+	return err
+}
+
+// shows says which transaction readers get to see from now on. The caller holds mu.
+func (s *Store) shows(newest int) {
+	s.gate.set(newest)
 	if s.doubt != nil && newest < s.doubt.tx {
 		s.watchers.recovered(s.doubt)
 		s.doubt = nil
 	}
+}
+
+// takeOver puts a handle in the place of the one that is open. The caller holds mu.
+func (s *Store) takeOver(db *bbolt.DB, file *os.File) error {
+	s.closeFile()
+	if err := lock(file); err != nil { // which the one that was closed let go of
+		return errors.Join(fmt.Errorf("open the store again: %w", err), db.Close())
+	}
+	s.db, s.file, s.stale = db, file, false
 	return nil
 }
 
+// closeFile closes the file, if it is open. The caller holds mu.
+func (s *Store) closeFile() {
+	if s.db == nil {
+		return
+	}
+	s.copies.stop(errFileReplaced)
+	if err := s.db.Close(); err != nil {
+		s.cfg.Logger.Warn("closing the store to open it again", "path", s.path, "error", err)
+	}
+	s.db, s.file = nil, nil
+}
+
+// newestOf is the newest transaction that db shows.
+func newestOf(db *bbolt.DB) (newest int, err error) {
+	guardErr := guard(func() {
+		err = db.View(func(tx *bbolt.Tx) error {
+			newest = tx.ID()
+			return nil
+		})
+	})
+	return newest, cmp.Or(guardErr, err)
+}
+
 // openAgain opens the file that the store had open, and no other.
-func (s *Store) openAgain() (db *bbolt.DB, newest int, err error) {
+func (s *Store) openAgain() (db *bbolt.DB, file *os.File, newest int, err error) {
 	if err := s.cfg.open(); err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
-	if _, err := os.Stat(s.path); err != nil {
-		return nil, 0, fmt.Errorf("open the store again: %w", err)
+	if db, file, err = openWith(s.path, s.cfg.LockWait, s.openShared); err != nil {
+		return nil, nil, 0, err
 	}
-	if db, err = openFile(s.path, s.cfg.LockWait); err != nil {
-		return nil, 0, err
-	}
-	id, newest, err := examine(db, s.path, s.cfg)
+	id, newest, err := examine(db, s.path)
 	if err == nil && id != s.id {
 		err = fmt.Errorf("%s: another store has taken its place", s.path)
 	}
 	if err != nil {
-		db.Close()
-		return nil, 0, err
+		return nil, nil, 0, errors.Join(err, db.Close())
 	}
-	return db, newest, nil
+	return db, file, newest, nil
+}
+
+// errNotShared: this system gives a file that is open twice two locks.
+var errNotShared = errors.New("a file's lock cannot be shared")
+
+// openShared opens the file beside the handle that is open, as another
+// descriptor of it: so its lock is never let go of, and neither a full table of
+// files nor a file system that opens nothing any more is in the way.
+func (s *Store) openShared(path string, flag int, mode os.FileMode) (*os.File, error) {
+	if s.file != nil && isAt(s.file, path) {
+		return share(s.file)
+	}
+	return openWhole(path, flag, mode)
 }
 
 var keyProbe = []byte("probe")
@@ -204,6 +289,9 @@ const probeBytes = 512 << 10
 // probe tries whether the disk takes a transaction. If not, the file has been
 // opened again.
 func (s *Store) probe() error {
+	if !isAt(s.file, s.path) {
+		return fmt.Errorf("%s: another file has taken its place, or it is gone", s.path)
+	}
 	if err := confirm(s.db); err != nil {
 		return err
 	}

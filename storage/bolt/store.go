@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -24,6 +26,8 @@ type Store struct {
 
 	mu    sync.RWMutex // held for reading during each read; for writing while db changes
 	db    *bbolt.DB    // guarded by mu, set by the committer alone; nil: see gone
+	file  *os.File     // the committer's own: what db has open
+	stale bool         // the committer's own: db is good for reading alone
 	gone  error        // guarded by mu: why db is nil
 	doubt *doubt       // guarded by mu: the write whose fate cannot be told; else nil
 
@@ -47,11 +51,20 @@ type Store struct {
 var _ storage.Store = (*Store)(nil)
 
 // Open opens the store in dir, which is made if it is missing (mode 0700, the
-// file 0600). Its errors are sentences for whoever runs Halley: they wrap
-// ErrInUse, ErrNotStore or a *NewerError, or say what the system said. Close
-// the store when done.
+// file 0600). A store is made only in a folder that holds nothing of one; what
+// is damaged stays as it is. Its errors are sentences for the person who runs
+// Halley: they wrap ErrInUse, a *DamagedError, a *RestoreCutOffError or a
+// *NewerError, or say what the system said. Close the store when done.
 func Open(dir string, cfg Config) (*Store, error) {
+	s, err := open(dir, cfg)
+	return s, damaged(dir, err)
+}
+
+func open(dir string, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
+	if _, err := Inspect(dir); err != nil {
+		return nil, err
+	}
 	if err := makeFolder(dir); err != nil {
 		return nil, err
 	}
@@ -62,18 +75,16 @@ func Open(dir string, cfg Config) (*Store, error) {
 	if err := makeFile(path, cfg); err != nil {
 		return nil, err
 	}
-	db, err := openFile(path, cfg.LockWait)
+	db, file, err := openWith(path, cfg.LockWait, openWhole)
 	if err != nil {
 		return nil, err
 	}
-	if err := confirm(db); err != nil {
+	id, newest, err := admit(db, path)
+	if err != nil {
 		db.Close()
-		return nil, sayWhy(path, err)
+		return nil, err
 	}
-	id, newest, err := examine(db, path, cfg)
-	if err == nil {
-		err = removeCompacting(path)
-	}
+	err = errors.Join(removeCompacting(path), removeMade(path))
 	if err == nil {
 		err = syncFolder(dir) // a compaction may have been killed after it renamed the file
 	}
@@ -81,7 +92,7 @@ func Open(dir string, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
+	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, file: file, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
 	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
 	if err := s.files.clear(); err != nil {
 		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)
@@ -102,10 +113,25 @@ func Open(dir string, cfg Config) (*Store, error) {
 // its compactions made the file.
 type fileID struct{ epoch, copied string }
 
-// examine returns which file db is and its newest transaction.
-func examine(db *bbolt.DB, path string, cfg Config) (id fileID, newest int, err error) {
+// admit gets a file that was opened ready to be written: it returns which file
+// it is and its newest transaction, which is on the disk then. Unless it is a
+// whole store, nothing is written.
+func admit(db *bbolt.DB, path string) (id fileID, newest int, err error) {
+	if id, newest, err = examine(db, path); err != nil {
+		return fileID{}, 0, err
+	}
+	if err := confirm(db); err != nil {
+		return fileID{}, 0, sayWhy(path, err)
+	}
+	newest, err = migrate(db, path, newest)
+	return id, newest, err
+}
+
+// examine returns which file db is and its newest transaction. It writes
+// nothing.
+func examine(db *bbolt.DB, path string) (id fileID, newest int, err error) {
 	guardErr := guard(func() {
-		if id.epoch, err = identify(db, path, cfg.now()); err != nil {
+		if id.epoch, _, err = identify(db, path); err != nil {
 			return
 		}
 		err = db.View(func(tx *bbolt.Tx) error {
