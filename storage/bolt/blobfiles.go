@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"halley/storage"
@@ -20,6 +21,10 @@ const BlobFolder = "blobs"
 
 // incoming is the folder, in BlobFolder, of files that are still being written.
 const incoming = "incoming"
+
+// intents is the folder, in BlobFolder, of an empty file for each hash whose file
+// is about to come or go, and whose row is not.
+const intents = "intents"
 
 // blobFiles are the files of blobs: each in a folder named after the first two
 // digits of its hash, under its whole hash. A file has its name only once all of
@@ -160,7 +165,7 @@ func (f *blobFiles) folders() (names []string, err error) {
 		return nil, nil
 	}
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != incoming {
+		if e.IsDir() && e.Name() != incoming && e.Name() != intents {
 			names = append(names, e.Name())
 		}
 	}
@@ -171,11 +176,55 @@ func (f *blobFiles) folders() (names []string, err error) {
 func (f *blobFiles) in(folder string) (hashes []storage.Hash, err error) {
 	entries, err := os.ReadDir(filepath.Join(f.root, folder))
 	for _, e := range entries {
-		if h, err := storage.ParseHash(e.Name()); err == nil {
+		if h, err := storage.ParseHash(e.Name()); err == nil && strings.HasPrefix(e.Name(), folder) {
 			hashes = append(hashes, h)
 		}
 	}
 	return hashes, err
+}
+
+// has reports whether there is a file of the blob h.
+func (f *blobFiles) has(h storage.Hash) bool {
+	_, err := os.Lstat(f.path(h))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (f *blobFiles) intent(h storage.Hash) string { return filepath.Join(f.root, intents, h.String()) }
+
+// intend notes that the file of h is about to come or go. The note is not
+// synced: without it a stray is kept.
+func (f *blobFiles) intend(h storage.Hash) error {
+	if _, err := f.folder(intents); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(f.intent(h), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// settle removes the note that intend has made.
+func (f *blobFiles) settle(h storage.Hash) error {
+	if err := os.Remove(f.intent(h)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// intended are the hashes of which there are notes.
+func (f *blobFiles) intended() (map[storage.Hash]bool, error) {
+	entries, err := os.ReadDir(filepath.Join(f.root, intents))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	all := make(map[storage.Hash]bool, len(entries))
+	for _, e := range entries {
+		if h, err := storage.ParseHash(e.Name()); err == nil {
+			all[h] = true
+		}
+	}
+	return all, err
 }
 
 func diskFull(err error) error { return fmt.Errorf("%w: %w", storage.ErrDiskFull, err) }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,9 +15,9 @@ import (
 )
 
 // A blob is a file, and rows that say what it is kept for. The file comes first
-// and goes last, so whatever a crash cuts short, no row is without its file; a
-// file without a row is a stray, and removed. Uploads place a file and write its
-// row as one, side by side; nobody removes a file meanwhile.
+// and goes last, so whatever a crash cuts short, no row is without its file. A
+// file without a row is a stray (see strays.go). Uploads place a file and write
+// its row as one, side by side; nobody removes a file while they do.
 
 // blobGuards keep files from being removed under those who count on them.
 type blobGuards struct {
@@ -54,13 +53,16 @@ func (s *Store) putBlob(ctx context.Context, page storage.PageID, until int64, r
 	if err != nil {
 		return storage.Blob{}, err
 	}
-	if err = s.placeBlob(ctx, in, page, until); err == nil {
+	placed, err := s.placeBlob(ctx, in, page, until)
+	if err == nil {
 		return in.Blob, nil
 	}
 	if removeErr := os.Remove(in.path); removeErr != nil && !errors.Is(removeErr, fs.ErrNotExist) {
 		s.cfg.Logger.Warn("an upload that failed stays on the disk until the next start", "path", in.path, "error", removeErr)
 	}
-	s.addStrays(in.Hash)
+	if placed {
+		s.addStrays(in.Hash)
+	}
 	if clearErr := s.clearStrays(context.WithoutCancel(ctx)); clearErr != nil {
 		s.cfg.Logger.Warn("removing what is left of an upload", "error", clearErr)
 	}
@@ -68,20 +70,30 @@ func (s *Store) putBlob(ctx context.Context, page storage.PageID, until int64, r
 }
 
 // placeBlob gives a file its name and writes its row. The file is always put in
-// place, also over one that is there: that one may be damaged.
-func (s *Store) placeBlob(ctx context.Context, in received, page storage.PageID, until int64) error {
+// place, also over one that is there: that one may be damaged. placed: after an
+// error there may be a file that was not there before.
+func (s *Store) placeBlob(ctx context.Context, in received, page storage.PageID, until int64) (placed bool, err error) {
 	s.guards.placing.RLock()
 	defer s.guards.placing.RUnlock()
 	if s.closing.Err() != nil {
-		return storage.ErrClosed
+		return false, storage.ErrClosed
+	}
+	if placed = !s.files.has(in.Hash); placed {
+		if err := s.files.intend(in.Hash); err != nil {
+			return false, diskFull(err)
+		}
 	}
 	if err := s.files.place(in); err != nil {
-		return err
+		return placed, err
 	}
-	return s.queue.do(ctx, &write{
+	err = s.queue.do(ctx, &write{
 		apply:   func(t *tables) error { return t.putUpload(in.Blob, page, until) },
 		touches: []touched{{blob: in.Hash}},
 	})
+	if err == nil && placed {
+		s.settleIntents(in.Hash)
+	}
+	return placed, err
 }
 
 // OpenBlob opens the blob h.
@@ -237,15 +249,19 @@ func (s *Store) sweepSomeBlobs(ctx context.Context) (removed int, more bool, err
 	if err != nil || len(due) == 0 {
 		return 0, false, err
 	}
+	hashes := hashesOf(due)
+	s.intendSweep(hashes)
 	var unused []storage.Hash
-	err = s.queue.do(ctx, &write{behind: true, touches: blobsOf(due), apply: func(t *tables) (err error) {
+	err = s.queue.do(ctx, &write{behind: true, touches: blobsOf(hashes), apply: func(t *tables) (err error) {
 		unused, err = t.endUploads(due)
 		return err
 	}})
 	if errors.Is(err, storage.ErrUnknown) {
 		s.addStrays(unused...)
+		return 0, false, fmt.Errorf("sweep blobs: %w", err)
 	}
 	if err != nil {
+		s.settleIntents(hashes...)
 		return 0, false, fmt.Errorf("sweep blobs: %w", err)
 	}
 	for i, h := range unused {
@@ -254,76 +270,22 @@ func (s *Store) sweepSomeBlobs(ctx context.Context) (removed int, more bool, err
 			return i, false, fmt.Errorf("sweep blobs: %w", err)
 		}
 	}
+	s.settleIntents(hashes...)
 	return len(unused), true, nil
 }
 
-func blobsOf(untilKeys [][]byte) (all []touched) {
+func hashesOf(untilKeys [][]byte) (all []storage.Hash) {
 	for _, k := range untilKeys {
 		if _, h, _, err := splitUntilKey(k); err == nil {
-			all = append(all, touched{blob: h})
+			all = append(all, h)
 		}
 	}
 	return all
 }
 
-func (s *Store) addStrays(hashes ...storage.Hash) {
-	s.guards.mu.Lock()
-	defer s.guards.mu.Unlock()
+func blobsOf(hashes []storage.Hash) (all []touched) {
 	for _, h := range hashes {
-		s.guards.strays[h] = true
-	}
-}
-
-// clearStrays removes the files that may have no row, and have none. Those of
-// which it cannot be told stay for another time.
-func (s *Store) clearStrays(ctx context.Context) error {
-	s.guards.mu.Lock()
-	strays := s.guards.strays
-	s.guards.strays = map[storage.Hash]bool{}
-	s.guards.mu.Unlock()
-	var all error
-	for h := range strays {
-		if err := s.removeStrays(ctx, h); err != nil {
-			s.addStrays(h)
-			all = errors.Join(all, err)
-		}
+		all = append(all, touched{blob: h})
 	}
 	return all
-}
-
-func (s *Store) removeStrays(ctx context.Context, hashes ...storage.Hash) error {
-	s.guards.placing.Lock()
-	defer s.guards.placing.Unlock()
-	for _, h := range hashes {
-		_, err := s.keptBlob(ctx, h)
-		if errors.Is(err, storage.ErrNotFound) {
-			err = s.files.remove(h)
-		}
-		var damaged *storage.CorruptError // a row, so the file stays
-		if err != nil && !errors.As(err, &damaged) {
-			return fmt.Errorf("remove the file of %s, which nothing names: %w", blobName(h), err)
-		}
-	}
-	return nil
-}
-
-// findStrays removes the files that a process has left without a row when it
-// ended between the two.
-func (s *Store) findStrays(ctx context.Context) error {
-	folders, err := s.files.folders()
-	if err != nil {
-		return err
-	}
-	for _, folder := range folders {
-		hashes, err := s.files.in(folder)
-		if err != nil {
-			return err
-		}
-		for some := range slices.Chunk(hashes, sweepStep) {
-			if err := s.removeStrays(ctx, some...); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

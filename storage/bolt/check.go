@@ -15,9 +15,9 @@ import (
 )
 
 // Check calls bad for what does not hold in the file's structure, and in the
-// records and the order in which they expire, and in what blobs are kept for,
-// as storage.Checker says. It
-// reads the whole file, in one transaction, beside whoever writes.
+// records and the order in which they expire, in what blobs are kept for, and
+// which files there are of them, as storage.Checker says. It reads the whole
+// file, in one transaction, while others write.
 func (s *Store) Check(ctx context.Context, bad func(error)) error {
 	file, err := os.Open(s.path)
 	if err != nil {
@@ -46,7 +46,10 @@ func (s *Store) Check(ctx context.Context, bad func(error)) error {
 	if err != nil {
 		return err
 	}
-	return s.checkBlobs(ctx, bad)
+	if err := s.checkBlobs(ctx, bad); err != nil {
+		return err
+	}
+	return s.checkStrays(ctx, bad)
 }
 
 func (s *Store) checkFile(ctx context.Context, file io.ReaderAt, bad func(error)) error {

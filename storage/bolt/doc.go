@@ -47,7 +47,9 @@
 //	                                   its first and of its last
 //
 // The bytes of a blob are a file of their own, blobs/ab/abcd…, named after its
-// hash; blobs/incoming holds what is still being written (see blobs.go).
+// hash; blobs/incoming holds what is still being written (see blobs.go), and
+// blobs/intents says which files have no row because a process was killed (see
+// strays.go).
 //
 // A page's rows lie together in this order so that its newest changes, its head
 // and its clients share a leaf, most often, and an edit dirties one leaf of the
