@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"halley/storage"
 )
@@ -12,6 +13,10 @@ import (
 // A Verified counts what Verify went through.
 type Verified struct {
 	Pages, Changes, Checkpoints, Records, Files int
+
+	// Unlisted is how many logs belong to no page. That is no damage: content is
+	// stored before the page's settings, which make it a page.
+	Unlisted int
 }
 
 // Verify reads a whole store and calls bad for each thing that does not hold,
@@ -47,7 +52,6 @@ func Verify(ctx context.Context, store storage.Store, progress func(done, total 
 		return v.Verified, fmt.Errorf("list the files: %w", err)
 	}
 	for _, l := range logs {
-		v.Pages++
 		if err := v.page(l); err != nil {
 			return v.Verified, err
 		}
@@ -55,15 +59,38 @@ func Verify(ctx context.Context, store storage.Store, progress func(done, total 
 	if err := v.files(files); err != nil {
 		return v.Verified, err
 	}
-	err = store.List(ctx, "", "", func(storage.Record) error {
+	return v.Verified, v.records(logs)
+}
+
+// records goes through all records, and counts the pages that have settings and
+// the logs that do not.
+func (v *verifying) records(logs []storage.LogInfo) error {
+	pages := map[PageID]bool{}
+	err := v.store.List(v.ctx, "", "", func(r storage.Record) error {
 		v.Records++
+		id, isPage := strings.CutPrefix(r.Key, "page/")
+		if !isPage {
+			return nil
+		}
+		v.Pages++
+		pages[PageID(id)] = true
+		if set, err := decodeSettings(r); err != nil {
+			v.bad(&storage.CorruptError{Key: r.Key, Reason: err.Error()})
+		} else if string(set.ID) != id {
+			v.bad(&storage.CorruptError{Key: r.Key, Reason: fmt.Sprintf("it is the settings of page %s", set.ID)})
+		}
 		return nil
 	})
 	var damage *storage.CorruptError
 	if errors.As(err, &damage) {
-		return v.Verified, nil // which Check has told
+		return nil // which Check has told
 	}
-	return v.Verified, err
+	for _, l := range logs {
+		if !pages[l.Page] {
+			v.Unlisted++
+		}
+	}
+	return err
 }
 
 type verifying struct {

@@ -66,3 +66,28 @@ func TestVerify(t *testing.T) {
 		t.Errorf("Verify() says %q, where a change does not fit", bad)
 	}
 }
+
+// TestVerifyCountsPages: a page without changes is one, and a log without
+// settings is none.
+func TestVerifyCountsPages(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	defer store.Close()
+	ps := openPages(t, store, Config{})
+	newPage(t, ps, "hello")
+	if _, err := ps.Create(t.Context(), bob, NewPage{Title: "nothing yet"}); err != nil {
+		t.Fatal(err)
+	}
+	fillPage(t, store, "cut-off", 0, 3)
+	got, bad := verified(t, store)
+	if want := (Verified{Pages: 2, Changes: 4, Unlisted: 1, Records: got.Records}); got != want || len(bad) > 0 {
+		t.Errorf("Verify() = %+v and %q, want %+v", got, bad, want)
+	}
+	for key, value := range map[string]string{"page/mine": `{"id":"theirs"}`, "page/torn": `{"id":`} {
+		if _, err := store.Put(t.Context(), storage.Record{Key: key, Value: []byte(value)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, bad := verified(t, store); len(bad) != 2 {
+		t.Errorf("Verify() says %q of settings that are wrong", bad)
+	}
+}

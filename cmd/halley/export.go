@@ -34,8 +34,10 @@ func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	if err := parseFlags(env, flags, "[PAGE…]", args); err != nil {
 		return err
 	}
-	if cfg.server == "" && !hasStore(cfg.data) {
-		return fmt.Errorf("there is no workspace in the folder %s", cfg.data)
+	if cfg.server == "" {
+		if err := wantStore(cfg.data); err != nil {
+			return err
+		}
 	}
 	w, err := cfg.reach(ctx, env)
 	if err != nil {

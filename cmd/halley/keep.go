@@ -4,6 +4,8 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+
+	"halley/storage/bolt"
 )
 
 // A keepConfig is what the commands are told that keep a workspace safe.
@@ -36,9 +38,12 @@ func parseKeep(env environ, name, usage string, args []string, more func(*flag.F
 	return cfg, nil
 }
 
+// wantStore returns an error unless there is a workspace in a folder: that there
+// is none, or in what way it is damaged.
 func wantStore(data string) error {
-	if !hasStore(data) {
-		return fmt.Errorf("there is no workspace in the folder %s", data)
+	there, err := bolt.Inspect(data)
+	if err == nil && !there {
+		err = fmt.Errorf("there is no workspace in the folder %s", data)
 	}
-	return nil
+	return err
 }

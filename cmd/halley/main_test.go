@@ -80,7 +80,7 @@ func TestServe(t *testing.T) {
 	if h.status != 0 || !strings.HasPrefix(h.stdout, "listening on http://127.0.0.1:") || strings.Count(h.stdout, "\n") != 1 {
 		t.Errorf("ended with %d: %s%s", h.status, h.stdout, h.stderr)
 	}
-	if !hasStore(dir) {
+	if wantStore(dir) != nil {
 		t.Error("HALLEY_DATA names the folder, and there is no store in it")
 	}
 }

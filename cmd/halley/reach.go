@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
 	"halley/editor"
@@ -160,9 +158,3 @@ func (l *inside) Accept() (net.Conn, error) {
 func (l *inside) Close() error { l.close(); return nil }
 
 func (l *inside) Addr() net.Addr { return &net.UnixAddr{Name: "inside", Net: "unix"} }
-
-// hasStore reports whether there is a workspace in a folder.
-func hasStore(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, bolt.FileName))
-	return err == nil
-}

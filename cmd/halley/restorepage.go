@@ -177,6 +177,10 @@ func deliverPage(ctx context.Context, env environ, data string, parts io.Reader)
 		got, err = w.takePage(ctx, parts)
 		return got, "", errors.Join(err, w.close())
 	}
+	var damaged *bolt.DamagedError
+	if errors.As(err, &damaged) {
+		return got, "", errors.New(damaged.Error()) // the workspace, which must not pass for the backup
+	}
 	if !errors.Is(err, bolt.ErrInUse) {
 		return got, "", err
 	}

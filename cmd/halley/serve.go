@@ -87,6 +87,9 @@ func serve(ctx context.Context, env environ, args []string) error {
 	if err := cfg.settle(); err != nil {
 		return err
 	}
+	if _, err := bolt.Inspect(cfg.data); err != nil {
+		return err // before a folder for certificates is made there
+	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
 	f, err := openFront(cfg, logger)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestServeRefuses(t *testing.T) {
 		h := halley(t.Context(), io.Discard, nil, append(serveArgs(dir), c.flags...)...)
 		h.wantOneLine(t, 1, c.what)
 	}
-	if hasStore(dir) {
+	if wantStore(dir) == nil {
 		t.Error("a store was made")
 	}
 	h := halley(t.Context(), io.Discard, nil, append(serveArgs(dir), "--trusted-proxies", "10.0.0.0/8,proxy.example")...)

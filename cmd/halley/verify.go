@@ -49,7 +49,12 @@ func verify(ctx context.Context, env environ, args []string) error {
 }
 
 func countsOf(v editor.Verified) string {
-	return fmt.Sprintf("%d pages with %d changes and %d checkpoints, %d files and %d records", v.Pages, v.Changes, v.Checkpoints, v.Files, v.Records)
+	counts := fmt.Sprintf("%d pages with %d changes and %d checkpoints, %d files and %d records",
+		v.Pages, v.Changes, v.Checkpoints, v.Files, v.Records)
+	if v.Unlisted > 0 {
+		counts += fmt.Sprintf("; %d of the logs belong to no page, as where creating one was cut off", v.Unlisted)
+	}
+	return counts
 }
 
 // A verdict shows how far verifying has come, and what it finds.

@@ -89,7 +89,7 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 
 // socketName is the socket in a data folder by which commands ask the server
 // that has it open. The folder's mode says who may.
-const socketName = "halley.sock"
+const socketName = bolt.SocketName
 
 // socketPath is the socket's path, short enough for the system: an address
 // holds some hundred bytes, and a folder may be deep.
