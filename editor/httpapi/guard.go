@@ -163,17 +163,20 @@ func isHere(host string) bool {
 // onlyMachine keeps what only the server's own machine may read from everybody
 // else, also where AnyHost lets them in.
 func (s *Server) onlyMachine(c *gin.Context) {
-	r := c.Request
-	// A proxy that says nothing of whom it asks for is told from a scraper by
-	// its HTTP/1.0, which is what nginx speaks unless told otherwise.
-	itself := fromHere(r) && peer(r).IsLoopback() && !fromProxy(r) && r.ProtoAtLeast(1, 1)
-	if isLocal(r.Context()) || itself {
+	if isMachine(c.Request) {
 		return
 	}
 	s.fail(c, &problem{
 		status: 403, name: "forbidden", title: "Only for this machine",
 		detail: "This is answered only on the machine where Halley runs, at localhost; --metrics-listen serves it elsewhere.",
 	})
+}
+
+// isMachine reports whether a request comes from the machine where the server
+// runs. A proxy there that does not name its client differs from a program by
+// its HTTP/1.0, which nginx speaks by default.
+func isMachine(r *http.Request) bool {
+	return isLocal(r.Context()) || fromHere(r) && peer(r).IsLoopback() && !fromProxy(r) && r.ProtoAtLeast(1, 1)
 }
 
 type localKey struct{}

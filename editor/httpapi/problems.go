@@ -130,9 +130,12 @@ func typedProblem(err error) *problem {
 		}
 		return p
 	case errors.As(err, &other):
-		return &problem{status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second}
+		return &problem{
+			status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second,
+			detail: sentence(other), // without what the store was doing, and where
+		}
 	case errors.As(err, &corrupt):
-		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk"}
+		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk", detail: damagedSentence}
 	case errors.As(err, &page):
 		return &problem{status: 404, name: "not-found", title: "No such page"}
 	case errors.As(err, &file):
@@ -150,7 +153,9 @@ func toProblem(err error) *problem {
 		return own
 	}
 	if p := typedProblem(err); p != nil {
-		p.detail = sentence(err)
+		if p.detail == "" {
+			p.detail = sentence(err)
+		}
 		return p
 	}
 	for _, m := range mappings {
@@ -163,6 +168,11 @@ func toProblem(err error) *problem {
 		detail: "The server could not do this. Whoever runs it finds the cause in its log, under the request's id.",
 	}
 }
+
+// damagedSentence does not say what is damaged: that names the data folder and
+// its parts, which are nobody's business but an administrator's.
+const damagedSentence = "Part of what the server has stored for this is damaged. " +
+	"Whoever runs it finds what in its log, under the request's id, and with `halley verify`."
 
 // sentence is an error's text as a person reads it.
 func sentence(err error) string {

@@ -6,8 +6,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"halley/editor"
@@ -105,4 +108,54 @@ func exportedErrors(t *testing.T, dir string) (names []string) {
 		}
 	}
 	return names
+}
+
+// TestAnswersNameNoFolder: what storage says names the data folder and what the
+// system said. Nobody reads that in an answer.
+func TestAnswersNameNoFolder(t *testing.T) {
+	system := &fs.PathError{Op: "write", Path: "/srv/secret/halley.db", Err: syscall.EROFS}
+	for _, err := range []error{
+		system, storage.ErrDiskFull, storage.ErrUnknown, storage.ErrClosed, storage.ErrInvalid, storage.ErrNotFound,
+		&storage.CorruptError{Key: "/srv/secret/halley.db", Reason: "the file is damaged"},
+		&storage.CorruptError{Page: "page", Seq: 3, Reason: "/srv/secret"}, &storage.ConflictError{Expected: 1, Actual: 2},
+	} {
+		p := toProblem(fmt.Errorf("read the store /srv/secret/halley.db: %w: %w", err, system))
+		if said := p.title + p.detail + fmt.Sprint(p.extra); strings.Contains(said, "secret") || strings.Contains(said, syscall.EROFS.Error()) {
+			t.Errorf("%v is answered with %q", err, said)
+		}
+	}
+}
+
+// failingStore is a store whose disk takes no writes.
+type failingStore struct{ storage.Store }
+
+func (failingStore) Healthy() error {
+	return fmt.Errorf("%w: write /srv/secret/halley.db: %w", storage.ErrDiskFull, syscall.EROFS)
+}
+
+func TestReadinessNamesNoFolder(t *testing.T) {
+	s := newServer(t, Config{AnyHost: true})
+	s.store = failingStore{s.store}
+	for name, c := range map[string]struct {
+		from, host string
+		header     string
+		details    bool
+	}{
+		"the machine itself":   {from: "127.0.0.1:5000", host: "localhost", details: true},
+		"another":              {from: "192.0.2.7:5000", host: "halley.example"},
+		"another by that name": {from: "192.0.2.7:5000", host: "localhost"},
+		"a proxy here":         {from: "127.0.0.1:5000", host: "localhost", header: "X-Forwarded-For"},
+	} {
+		r := httptest.NewRequest("GET", "/readyz", nil)
+		r.RemoteAddr, r.Host = c.from, c.host
+		if c.header != "" {
+			r.Header.Set(c.header, "192.0.2.7")
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		said := w.Body.String()
+		if w.Code != 503 || !strings.HasPrefix(said, "takes no edits: ") || strings.Contains(said, "secret") != c.details {
+			t.Errorf("%s is answered with %d %q", name, w.Code, said)
+		}
+	}
 }

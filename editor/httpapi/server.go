@@ -146,8 +146,10 @@ func (s *Server) readyz(c *gin.Context) {
 	switch err := s.store.Healthy(); {
 	case s.pages.Draining():
 		c.String(http.StatusServiceUnavailable, "going away\n")
-	case err != nil:
+	case err != nil && isMachine(c.Request):
 		c.String(http.StatusServiceUnavailable, "takes no edits: %v\n", err)
+	case err != nil:
+		c.String(http.StatusServiceUnavailable, "takes no edits: its disk is full or fails\n")
 	default:
 		c.String(http.StatusOK, "ready\n")
 	}

@@ -67,6 +67,8 @@ func inspectRest(dir string) error {
 		switch name := e.Name(); {
 		case e.IsDir() && strings.HasPrefix(name, restoring):
 			return &RestoreCutOffError{dir}
+		case name == SocketName && e.Type()&fs.ModeSymlink != 0:
+			// No server makes a link; one removes it when it starts.
 		case name == BlobFolder || name == SocketName || name == compacting:
 			damage = &DamagedError{dir, fmt.Sprintf("it holds %s, and %s is missing", name, FileName)}
 		}

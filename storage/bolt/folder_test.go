@@ -160,6 +160,9 @@ func TestForeignFolders(t *testing.T) {
 		"a file system's": func(dir string) error {
 			return os.Mkdir(filepath.Join(dir, "lost+found"), 0o700)
 		},
+		"a link by a socket's name": func(dir string) error {
+			return os.Symlink(os.DevNull, filepath.Join(dir, SocketName))
+		},
 		"a first start": func(dir string) error {
 			return makeAside(filepath.Join(dir, FileName+making), Config{}.withDefaults())
 		},
