@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"halley/storage"
@@ -28,6 +29,10 @@ type blobGuards struct {
 	// copied state names must be there till its end. Who would hold it for
 	// writing does not wait, but leaves everything as it is.
 	copying sync.RWMutex
+
+	// keepAll: the store may be older than the files are, so that it does not
+	// know what they are kept for, and no sweep removes any.
+	keepAll atomic.Bool
 
 	mu     sync.Mutex
 	strays map[storage.Hash]bool // guarded by mu: files that may have no row
@@ -217,9 +222,10 @@ func (t *tables) someBlobs(after []byte) (blobs []storage.Blob, err error) {
 	return blobs, nil
 }
 
-// SweepBlobs removes what is kept for nothing any more, step by step.
+// SweepBlobs removes what is kept for nothing any more, step by step; nothing
+// while the store does not know some of the files (see strays.go).
 func (s *Store) SweepBlobs(ctx context.Context) (removed int, err error) {
-	if err := s.clearStrays(ctx); err != nil {
+	if err := s.clearStrays(ctx); err != nil || s.guards.keepAll.Load() {
 		return 0, err
 	}
 	for {

@@ -79,6 +79,9 @@ func open(dir string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkMetas(file, int64(db.Info().PageSize)); err != nil {
+		cfg.Logger.Error("the store's file is damaged; `halley verify` says more, a backup may hold what is lost", "path", path, "error", err)
+	}
 	id, newest, err := admit(db, path)
 	if err != nil {
 		db.Close()

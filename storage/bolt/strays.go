@@ -42,6 +42,7 @@ func (s *Store) findStrays(ctx context.Context) error {
 	case len(all.unknown) > 0:
 		s.cfg.Logger.Error("no stray attachment is removed: the store does not know some, and may be older than they are; `halley verify` lists them",
 			"path", s.files.root, "unknown", len(all.unknown), "strays", len(all.noted)+len(all.unknown))
+		s.guards.keepAll.Store(true)
 		return nil
 	case len(all.noted) > 0 && !old:
 		s.cfg.Logger.Info("stray attachments are removed when the store is a day old", "path", s.files.root, "strays", len(all.noted))

@@ -103,7 +103,7 @@ func TestOlderStoreBesideNewerBlobs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := openStore(t, dir, Config{})
-	mustUpload(t, s, stays(), []byte("early"))
+	early := mustUpload(t, s, over(), []byte("early"))
 	s.Close()
 	path := filepath.Join(dir, FileName)
 	older, err := os.ReadFile(path)
@@ -112,6 +112,9 @@ func TestOlderStoreBesideNewerBlobs(t *testing.T) {
 	}
 	s = openStore(t, dir, Config{})
 	late := mustUpload(t, s, stays(), []byte("late"))
+	if err := s.Append(t.Context(), "page", 0, []storage.Change{{Author: "a", Blobs: []storage.Hash{early}}}); err != nil {
+		t.Fatal(err) // of which the older store knows only that its upload is over
+	}
 	s.Close()
 	if err := os.WriteFile(path, older, 0o600); err != nil {
 		t.Fatal(err)
@@ -128,8 +131,8 @@ func TestOlderStoreBesideNewerBlobs(t *testing.T) {
 		if _, err := s.SweepBlobs(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if !s.files.has(late) {
-			t.Fatalf("the later picture is gone %s", when)
+		if !s.files.has(late) || !s.files.has(early) {
+			t.Fatalf("a picture is gone %s", when)
 		}
 		if bad := checked(t, s); !slices.ContainsFunc(bad, func(b string) bool { return strings.Contains(b, late.String()) }) {
 			t.Errorf("Check says %q %s, want it to name the later picture", bad, when)

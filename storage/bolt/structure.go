@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -33,6 +34,7 @@ const (
 
 	kindOfBranch   = 0x01
 	kindOfLeaf     = 0x02
+	kindOfMeta     = 0x04
 	kindOfFreelist = 0x10
 
 	elemIsBucket = 0x01
@@ -45,25 +47,61 @@ var native = binary.NativeEndian
 
 // A fileMeta is where a transaction's tree is.
 type fileMeta struct {
+	tx             uint64
 	root, freelist uint64
 	pages          uint64 // how many there are, used or free
+	isHeaded       bool   // its page's head is a meta's; bbolt does not care
 }
 
 // findMeta returns transaction tx's meta; false where it is not, or no longer,
 // in the file.
 func findMeta(file io.ReaderAt, pageSize int64, tx int) (fileMeta, bool) {
-	for _, at := range []int64{0, pageSize} {
-		var b [metaBytes]byte
-		if _, err := file.ReadAt(b[:], at+pageHeadBytes); err != nil {
-			continue
-		}
-		sum := fnv.New64a()
-		sum.Write(b[:metaSumAt])
-		if native.Uint64(b[48:]) == uint64(tx) && native.Uint64(b[metaSumAt:]) == sum.Sum64() {
-			return fileMeta{root: native.Uint64(b[16:]), freelist: native.Uint64(b[32:]), pages: native.Uint64(b[40:])}, true
+	for id := range int64(firstPage) {
+		if m, ok := readMetaPage(file, pageSize, id); ok && m.tx == uint64(tx) {
+			return m, true
 		}
 	}
 	return fileMeta{}, false
+}
+
+// readMetaPage reads one of the two metas; false where it does not hold.
+func readMetaPage(file io.ReaderAt, pageSize, id int64) (m fileMeta, ok bool) {
+	var page [pageHeadBytes + metaBytes]byte
+	if _, err := file.ReadAt(page[:], id*pageSize); err != nil {
+		return m, false
+	}
+	b := page[pageHeadBytes:]
+	sum := fnv.New64a()
+	sum.Write(b[:metaSumAt])
+	if native.Uint64(b[metaSumAt:]) != sum.Sum64() {
+		return m, false
+	}
+	m = fileMeta{tx: native.Uint64(b[48:]), root: native.Uint64(b[16:]), freelist: native.Uint64(b[32:]), pages: native.Uint64(b[40:])}
+	m.isHeaded = native.Uint64(page[:]) == uint64(id) && native.Uint16(page[8:]) == kindOfMeta
+	return m, true
+}
+
+// checkMetas returns an error unless both metas hold and are of transactions
+// that follow one another. Where the newer one does not hold, bbolt takes the
+// older one, and the newest transaction is lost without a word. A meta that is
+// being written while it is read is read again.
+func checkMetas(file io.ReaderAt, pageSize int64) (err error) {
+	for range 5 {
+		a, aHolds := readMetaPage(file, pageSize, 0)
+		b, bHolds := readMetaPage(file, pageSize, 1)
+		switch {
+		case !aHolds || !bHolds:
+			err = errors.New("one of its two first pages is damaged, and the newest changes may be lost")
+		case a.tx == b.tx || max(a.tx, b.tx)-min(a.tx, b.tx) > 2: // 2: the first in a copy may take the place of the newest
+			err = fmt.Errorf("its two first pages are of transactions %d and %d, which do not follow one another", a.tx, b.tx)
+		case !a.isHeaded || !b.isHeaded:
+			err = errors.New("one of its two first pages does not say that it is one")
+		default:
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
 }
 
 // freePages is how many pages a file has that are not in use.
@@ -98,6 +136,9 @@ type structure struct {
 // all that is in use. The error is of ctx or of reading.
 func checkStructure(ctx context.Context, file io.ReaderAt, tx *bbolt.Tx, bad func(error)) error {
 	s := &structure{ctx: ctx, file: file, pageSize: int64(tx.DB().Info().PageSize), bad: bad}
+	if err := checkMetas(file, s.pageSize); err != nil {
+		s.wrong("%v", err)
+	}
 	var ok bool
 	if s.meta, ok = findMeta(file, s.pageSize, tx.ID()); !ok {
 		return errMetaGone
@@ -110,6 +151,7 @@ func checkStructure(ctx context.Context, file io.ReaderAt, tx *bbolt.Tx, bad fun
 		s.wrong("it is cut off: it should have %d bytes", tx.Size())
 		return nil
 	}
+	s.damaged = false // the metas tell nothing of what hangs on this one
 	s.met = make([]bool, s.meta.pages)
 	if err := s.tree(s.meta.root, nil, nil); err != nil {
 		return err

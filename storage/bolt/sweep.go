@@ -17,15 +17,21 @@ func (s *Store) sweepAll(ctx context.Context) {
 			s.cfg.Logger.Warn(what, "path", s.path, "error", err)
 		}
 	}
-	warn("looking for files that a crash has left", s.findStrays(ctx))
+	found := s.findStrays(ctx)
+	warn("looking for files that a crash has left", found)
 	ticker := time.NewTicker(s.cfg.SweepEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
 			warn("sweeping expired records", s.sweep(ctx))
-			_, err := s.SweepBlobs(ctx)
-			warn("sweeping blobs", err)
+			if found != nil {
+				found = s.findStrays(ctx)
+			}
+			if found == nil { // it is known whether the store belongs to the files
+				_, err := s.SweepBlobs(ctx)
+				warn("sweeping blobs", err)
+			}
 		case <-ctx.Done():
 			return
 		}
