@@ -82,12 +82,12 @@ func (s *Server) submitEdit(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	if len(body) > bytesPerCall && !s.called(c, float64(len(body)/bytesPerCall)) {
+		return
+	}
 	e, err := decodeEdit(body)
 	if err != nil {
 		s.fail(c, err)
-		return
-	}
-	if !s.paced(c, editsPerClient, p.ID+" "+e.Client) || !s.paced(c, editsPerAddress, address(c.Request)) {
 		return
 	}
 	seq, err := s.pages.Submit(ctx, p, id, e)

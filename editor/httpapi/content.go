@@ -120,6 +120,9 @@ func (s *Server) getContent(c *gin.Context) {
 		c.Status(http.StatusNotModified)
 		return
 	}
+	if !s.works(c, workExport, int64(text.Size())) {
+		return
+	}
 	source, err := s.source(ctx, p, id)
 	if err != nil {
 		s.fail(c, err)
@@ -214,6 +217,9 @@ func (s *Server) putContent(c *gin.Context) {
 	target, err := parseTarget(c)
 	if err != nil {
 		s.fail(c, err)
+		return
+	}
+	if !s.works(c, workMerge, c.Request.ContentLength) {
 		return
 	}
 	file, err := readBody(c, maxFileBytes)
@@ -314,7 +320,7 @@ func clientFor(p editor.Principal, key string) string {
 
 // importFile makes a page of a file.
 func (s *Server) importFile(c *gin.Context) {
-	if !s.paced(c, makesPerSession, principal(c).ID) {
+	if !s.works(c, workImport, c.Request.ContentLength) || !s.makesPage(c) {
 		return
 	}
 	name, kind, file, err := readUpload(c)

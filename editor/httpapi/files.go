@@ -38,7 +38,7 @@ func (s *Server) uploadFile(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if !s.paced(c, makesPerSession, p.ID) {
+	if !s.works(c, workUpload, c.Request.ContentLength) {
 		return
 	}
 	part, err := filePart(c, s.pages.MaxFileBytes())

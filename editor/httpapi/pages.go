@@ -42,7 +42,7 @@ type createBody struct {
 }
 
 func (s *Server) createPage(c *gin.Context) {
-	if !s.paced(c, makesPerSession, principal(c).ID) {
+	if !s.works(c, workCreate, c.Request.ContentLength) || !s.makesPage(c) {
 		return
 	}
 	body, err := readJSON(c, maxEditBytes)
@@ -123,6 +123,9 @@ func (s *Server) getPage(c *gin.Context) {
 			return
 		}
 		at = &n
+		if !s.works(c, workPast, 0) {
+			return
+		}
 	}
 	object, err := s.readPage(c.Request.Context(), principal(c), pageID(c), at)
 	if err != nil {
@@ -208,6 +211,9 @@ func (s *Server) listPages(c *gin.Context) {
 			s.fail(c, err)
 			return
 		}
+	}
+	if q.Text != "" && !s.works(c, workSearch, 0) {
+		return
 	}
 	rows, more, err := s.pages.List(c.Request.Context(), principal(c), q)
 	out := listAnswer{Pages: make([]editor.RowJSON, 0, len(rows))}
