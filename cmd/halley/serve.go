@@ -31,21 +31,22 @@ const (
 )
 
 type serveConfig struct {
-	listen        string
-	data          string
-	publicURL     string
-	open          bool
-	rateLimits    switchFlag
-	metricsListen string
-	httpListen    string
-	tls           tlsConfig
-	h2c           bool
-	proxies       prefixesFlag
-	streams       httpapi.StreamLimits
-	heartbeat     time.Duration
-	maxUpload     mebibytes
-	memory        mebibytes // 0: of the machine
-	logLevel      slog.Level
+	listen          string
+	data            string
+	publicURL       string
+	open            bool
+	rateLimits      switchFlag
+	metricsListen   string
+	httpListen      string
+	tls             tlsConfig
+	h2c             bool
+	proxies         prefixesFlag
+	streams         httpapi.StreamLimits
+	connsPerAddress int
+	heartbeat       time.Duration
+	maxUpload       mebibytes
+	memory          mebibytes // 0: of the machine
+	logLevel        slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
@@ -71,6 +72,7 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
+	fs.IntVar(&cfg.connsPerAddress, "max-connections-per-address", 0, "at most `N` connections from one address, streams that have left HTTP aside; 0: a quarter of all, or without limit where --rate-limits=off")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err

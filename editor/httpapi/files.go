@@ -41,6 +41,9 @@ func (s *Server) uploadFile(c *gin.Context) {
 	if !s.works(c, workUpload, c.Request.ContentLength) {
 		return
 	}
+	if body := patientOf(c.Writer).body; body != nil {
+		body.patience.most = streamedPace // it goes to the disk
+	}
 	part, err := filePart(c, s.pages.MaxFileBytes())
 	if err != nil {
 		s.fail(c, err)

@@ -189,11 +189,14 @@ func (s *Server) within(c *gin.Context, charges ...charge) bool {
 	if isLocal(c.Request.Context()) {
 		return true
 	}
-	if err := s.limits.take(charges...); err != nil {
+	return s.ok(c, s.limits.take(charges...))
+}
+
+func (s *Server) ok(c *gin.Context, err error) bool {
+	if err != nil {
 		s.fail(c, err)
-		return false
 	}
-	return true
+	return err == nil
 }
 
 // called counts units of calls by the principal.
@@ -210,12 +213,19 @@ func (s *Server) called(c *gin.Context, units float64) bool {
 // works counts work by the principal: units, and more for what is large; a
 // negative number of bytes is unknown.
 func (s *Server) works(c *gin.Context, units float64, bytes int64) bool {
+	return s.ok(c, s.takeWork(c, units, bytes))
+}
+
+func (s *Server) takeWork(c *gin.Context, units float64, bytes int64) error {
+	if isLocal(c.Request.Context()) {
+		return nil
+	}
 	l := s.limits
 	if bytes < 0 {
 		bytes = unknownBytes
 	}
 	units += float64(bytes / bytesPerWork)
-	return s.within(c,
+	return l.take(
 		charge{l.work, bucketKey{who: principal(c).ID}, units},
 		charge{l.workAt, bucketKey{who: address(c.Request)}, units},
 		charge{l.workAll, bucketKey{}, units})
