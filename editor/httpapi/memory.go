@@ -69,6 +69,15 @@ func (p *pool) grow(from string, bytes int64) error {
 	return nil
 }
 
+// atMost is bytes, or all that one address may have: what is there already can
+// be read, however little memory the server was given.
+func (p *pool) atMost(bytes int64) int64 {
+	if most := p.share.Limit() / 2; most > 0 {
+		return min(bytes, most)
+	}
+	return bytes
+}
+
 func (p *pool) give(from string, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +171,7 @@ func holdAnswer(c *gin.Context, bytes int64) error {
 	if bytes > smallBytes {
 		pool = h.memory.answers
 	}
-	if err := h.grow(&h.answer, pool, bytes); err != nil {
+	if err := h.grow(&h.answer, pool, pool.atMost(bytes)); err != nil {
 		return err
 	}
 	patientOf(c.Writer).patience.most = heldPace
@@ -185,11 +194,11 @@ func (m *memory) pin(id editor.PageID, from string, bytes int64) (unpin func(), 
 	if p == nil {
 		p = &pin{from: from}
 	}
-	if more := bytes - p.bytes; more > 0 {
+	if more := m.answers.atMost(bytes) - p.bytes; more > 0 {
 		if err := m.answers.grow(p.from, more); err != nil {
 			return nil, err
 		}
-		p.bytes = bytes
+		p.bytes += more
 	}
 	p.readers++
 	m.pins[id] = p
