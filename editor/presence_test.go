@@ -378,7 +378,10 @@ func TestPresenceIsBounded(t *testing.T) {
 		}
 		post(t, ps, bob, id, "client-of-bob", StateActive) // others are not affected
 		time.Sleep(time.Minute)
-		if n := ps.presence.total; n != 0 || ps.presence.len() != 0 {
+		ps.presence.mu.Lock()
+		n := ps.presence.total
+		ps.presence.mu.Unlock()
+		if n != 0 || ps.presence.len() != 0 {
 			t.Errorf("a minute later %d clients are counted and %d held, want none", n, ps.presence.len())
 		}
 		post(t, ps, ann, id, "client-again", StateActive)
