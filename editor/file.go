@@ -41,7 +41,7 @@ func FilePath(h storage.Hash) string { return filePrefix + h.String() }
 func (ps *Pages) MaxFileBytes() int64 { return ps.cfg.MaxFileBytes }
 
 // Upload keeps what r holds, for the page to name within 24 hours. The errors
-// are those of an edit, a *FileTooLargeError, or r's. r is not read where p may
+// are those of an edit, a *FileTooLargeError, a *QuotaError, or r's. r is not read where p may
 // not upload.
 func (ps *Pages) Upload(ctx context.Context, p Principal, id PageID, r io.Reader) (storage.Blob, error) {
 	set, role, err := ps.see(ctx, p, id)
@@ -56,12 +56,23 @@ func (ps *Pages) Upload(ctx context.Context, p Principal, id PageID, r io.Reader
 		return storage.Blob{}, ErrDraining
 	}
 	limit := ps.cfg.MaxFileBytes
-	b, err := ps.store.PutBlob(ctx, id, ps.cfg.Now().Add(keepUploads), &limited{r, limit, limit})
-	var large *FileTooLargeError
-	if errors.As(err, &large) {
-		return b, large
+	in := ps.quota.receive(ctx, p, &limited{r, limit, limit})
+	defer in.end()
+	if err := in.add(0); err != nil { // before anything is read in vain
+		return storage.Blob{}, err
 	}
-	return b, err
+	b, err := ps.store.PutBlob(ctx, id, ps.cfg.Now().Add(keepUploads), in)
+	var large *FileTooLargeError
+	var full *QuotaError
+	switch {
+	case errors.As(err, &large):
+		return b, large
+	case errors.As(err, &full):
+		return b, full
+	case err != nil:
+		return b, err
+	}
+	return b, in.keep(ctx, b)
 }
 
 // limited reads so many bytes, and fails where there are more.

@@ -22,6 +22,10 @@ const (
 	// Of a crowd only so many are told, those who were active last: a thousand
 	// cursors are no help to anybody, and cost a million events a second.
 	maxListed = 50
+
+	// Clients are ids that callers make up: each keeps a place for a while.
+	maxPersonClients = 1000   // of one person on one page
+	maxPresent       = 50_000 // on all pages: about 25 MB
 	// Who was active within listedStay keeps a place on the list: otherwise it
 	// would be another one with each keystroke of a crowd.
 	listedStay = 10 * time.Second
@@ -75,6 +79,7 @@ type presence struct {
 
 	mu    sync.Mutex // guards all below; never held over a call out
 	pages map[PageID]*room
+	total int // clients in all rooms
 }
 
 // A room is one page's presence.
@@ -134,6 +139,10 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 	}
 	g := r.clients[client]
 	if g == nil {
+		if pr.total >= maxPresent || !r.hasPlace(who) {
+			return nil, nil, &TooManyError{postGrace}
+		}
+		pr.total++
 		g = &guest{who: who, color: r.color(who), limit: rate.NewLimiter(presencePerSecond, 2*presencePerSecond)}
 		r.clients[client] = g
 	}
@@ -142,6 +151,18 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 	}
 	g.who = who // the name may have changed
 	return r, g, nil
+}
+
+// hasPlace reports whether a person may have another client here. The caller
+// holds mu.
+func (r *room) hasPlace(who Principal) bool {
+	own := 0
+	for _, g := range r.clients {
+		if g.who.ID == who.ID {
+			own++
+		}
+	}
+	return own < maxPersonClients
 }
 
 // color is a person's own where nobody else here has it or one like it, else one
@@ -242,6 +263,7 @@ func (pr *presence) leave(id PageID, r *room, client string) {
 	}
 	if g.lines == 0 {
 		delete(r.clients, client)
+		pr.total--
 	}
 }
 

@@ -364,3 +364,26 @@ func TestColorsDifferOnAPage(t *testing.T) {
 		}
 	})
 }
+
+// TestPresenceIsBounded has one person make up clients without end.
+func TestPresenceIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, ps *Pages, id PageID) {
+		for i := range maxPersonClients + 10 {
+			h := Here{Client: fmt.Sprintf("client-%d", i), Base: 1, State: StateActive}
+			err := ps.Presence(t.Context(), ann, id, h)
+			var many *TooManyError
+			if refused := errors.As(err, &many); refused != (i >= maxPersonClients) {
+				t.Fatalf("client %d = %v, want a refusal from %d on", i, err, maxPersonClients)
+			}
+		}
+		post(t, ps, bob, id, "client-of-bob", StateActive) // others are not affected
+		time.Sleep(time.Minute)
+		ps.presence.mu.Lock()
+		n := ps.presence.total
+		ps.presence.mu.Unlock()
+		if n != 0 || ps.presence.len() != 0 {
+			t.Errorf("a minute later %d clients are counted and %d held, want none", n, ps.presence.len())
+		}
+		post(t, ps, ann, id, "client-again", StateActive)
+	})
+}

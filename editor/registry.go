@@ -22,6 +22,8 @@ type Config struct {
 	MaxPageBytes     int            // content of one page, 10 MB
 	MaxTransformCost int            // operations × changes of one edit, 4,000,000
 	MaxFileBytes     int64          // one picture or attachment, 64 MiB
+	QuotaPerson      int64          // bytes of uploads that one person may keep; 0: any number
+	QuotaAll         int64          // bytes that all uploads together may keep; 0: any number
 	IdleUnload       time.Duration  // a page nobody asks for leaves memory, 10 minutes
 	MaxLoadedBytes   int            // content of all loaded pages together, 512 MB
 	PresenceEvery    time.Duration  // presence of a page is told at most so often, 100 ms
@@ -106,6 +108,7 @@ type Pages struct {
 
 	catalog  *catalog
 	presence *presence
+	quota    *quota
 	edits    [lagging]atomic.Uint64 // answered, by verdict
 
 	behind chan struct{} // one place for each edit that may be brought near at once
@@ -136,6 +139,7 @@ func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer,
 		cfg: cfg.withDefaults(), store: store, auth: auth, people: people,
 		loaded: map[PageID]*entry{}, behind: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
+	ps.quota = newQuota(store, ps.cfg)
 	var err error
 	if ps.secret, err = storage.Secret(ctx, store, "secret/page-ids"); err != nil {
 		return nil, fmt.Errorf("read the key for page ids: %w", err)

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -14,6 +17,7 @@ import (
 
 	"halley/editor/httpapi"
 	"halley/editor/listen"
+	"halley/push"
 )
 
 // A front is what a server shows the network: its addresses, and how much it
@@ -135,8 +139,21 @@ func (f *front) publicServer(w *workspace) *http.Server {
 	srv := httpServer(w.server, f.logger)
 	srv.Protocols = f.protocols()
 	srv.TLSConfig = f.tlsConfig()
-	srv.ConnState = listen.NewRoom(func() int { return f.room.conns - w.server.StreamsApart() }).Watch
+	room := listen.NewRoom(listen.RoomLimits{
+		All:        func() int { return min(f.room.requests, f.room.conns-w.server.StreamsApart()) },
+		PerAddress: func() int { return f.room.connsPerAddress },
+		Exempt:     f.isProxy,
+	})
+	srv.ConnState = room.Watch
+	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return httpapi.WithPeer(push.ConnContext(ctx, c), room.Seat(c))
+	}
 	return srv
+}
+
+// isProxy reports whether many people come from an address.
+func (f *front) isProxy(addr netip.Addr) bool {
+	return slices.ContainsFunc(f.cfg.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // announce says where the server is, and last, on standard output, that it is

@@ -24,8 +24,9 @@ var knows = map[string][]string{
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
-	"halley/editor":         {"halley/editor/budget", "halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
-	"halley/editor/account": {"halley/editor", "halley/storage"},
+	"halley/editor":         {"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
+	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
+	"halley/editor/bounded": {},
 	"halley/editor/budget":  {},
 	"halley/editor/client":  {"halley/ot"},
 	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
@@ -33,8 +34,8 @@ var knows = map[string][]string{
 	"halley/editor/listen":  {"golang.org/x/crypto"},
 	"halley/editor/metrics": {"halley/editor", "halley/editor/budget", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
-		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/convert", "halley/editor/metrics", "halley/ot", "halley/push", "halley/storage",
-		"github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions", "golang.org/x/time",
+		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget", "halley/editor/convert", "halley/editor/metrics",
+		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions",
 	},
 
 	"halley/frontend": {},

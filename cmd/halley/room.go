@@ -11,6 +11,8 @@ const (
 	fewDescriptors  = 256     // the least that any system gives
 	manyDescriptors = 1 << 20 // more is no limit that anybody meets
 
+	connMemory = 32 << 10 // of a connection with a request, outside the budget
+
 	streamsPerSession = 100
 	streamsPerAddress = 2000
 )
@@ -19,13 +21,18 @@ const (
 type capacity struct {
 	descriptors int
 	conns       int // all connections: the rest is for the store, files and the unforeseen
-	streams     httpapi.StreamLimits
+	// requests is how many connections HTTP may have, streams that have left it
+	// aside: each takes memory, whatever it does.
+	requests int
+	// connsPerAddress is how many connections one address may have; 0: all.
+	connsPerAddress int
+	streams         httpapi.StreamLimits
 }
 
 // capacity divides what the process may have open: streams never take it all,
 // so that an edit always finds a connection.
 func (cfg serveConfig) capacity(descriptors int) (capacity, error) {
-	c := capacity{descriptors: descriptors, streams: cfg.streams}
+	c := capacity{descriptors: descriptors, streams: cfg.streams, connsPerAddress: cfg.connsPerAddress}
 	c.conns = descriptors - max(64, descriptors/16)
 	if c.streams.Machine == 0 {
 		c.streams.Machine = c.conns - c.conns/8
@@ -33,7 +40,9 @@ func (cfg serveConfig) capacity(descriptors int) (capacity, error) {
 	if c.streams.Machine >= c.conns {
 		return c, fmt.Errorf("--max-streams %d is too much for the %d files that this process may have open; %s", cfg.streams.Machine, descriptors, howToRaise)
 	}
+	c.requests = min(c.conns, max(fewDescriptors, int(memoryLimit(cfg.memory)/4/connMemory)))
 	if cfg.rateLimits {
+		setDefault(&c.connsPerAddress, max(c.requests/4, 32))
 		setDefault(&c.streams.PerSession, streamsPerSession)
 		setDefault(&c.streams.PerAddress, streamsPerAddress)
 	}

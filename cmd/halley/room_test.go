@@ -23,11 +23,20 @@ func TestCapacity(t *testing.T) {
 		if err != nil || got.streams != c.want {
 			t.Errorf("%s: %+v, %v, want %+v", c.name, got.streams, err, c.want)
 		}
+		if quarter := got.requests / 4; c.cfg.rateLimits && got.connsPerAddress != max(quarter, 32) {
+			t.Errorf("%s: %d connections of %d from one address, want %d", c.name, got.connsPerAddress, got.requests, quarter)
+		} else if !c.cfg.rateLimits && got.connsPerAddress != 0 {
+			t.Errorf("%s: %d connections from one address, want no limit", c.name, got.connsPerAddress)
+		}
 		if spare := got.conns - got.streams.Machine; spare < 20 || got.conns > c.descriptors-64 {
 			t.Errorf("%s: of %d descriptors, connections may have %d and streams %d", c.name, c.descriptors, got.conns, got.streams.Machine)
 		}
 	}
-	_, err := serveConfig{streams: httpapi.StreamLimits{Machine: 20000}}.capacity(20000)
+	small, err := serveConfig{memory: 256}.capacity(20000)
+	if err != nil || small.requests != 2048 {
+		t.Errorf("256 MiB: room for %d connections, %v, want 2048", small.requests, err)
+	}
+	_, err = serveConfig{streams: httpapi.StreamLimits{Machine: 20000}}.capacity(20000)
 	if err == nil || !strings.Contains(err.Error(), "ulimit -n") {
 		t.Errorf("more streams than descriptors: %v, want a sentence about ulimit", err)
 	}

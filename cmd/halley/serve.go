@@ -26,30 +26,34 @@ const (
 	leastHeartbeat   = 100 * time.Millisecond
 	mostHeartbeat    = time.Minute
 
-	defaultUpload = 64
-	drainTime     = 10 * time.Second
+	defaultUpload      = 64
+	defaultQuotaPerson = 2048 // MiB
+	drainTime          = 10 * time.Second
 )
 
 type serveConfig struct {
-	listen        string
-	data          string
-	publicURL     string
-	open          bool
-	rateLimits    switchFlag
-	metricsListen string
-	httpListen    string
-	tls           tlsConfig
-	h2c           bool
-	proxies       prefixesFlag
-	streams       httpapi.StreamLimits
-	heartbeat     time.Duration
-	maxUpload     mebibytes
-	memory        mebibytes // 0: of the machine
-	logLevel      slog.Level
+	listen          string
+	data            string
+	publicURL       string
+	open            bool
+	rateLimits      switchFlag
+	metricsListen   string
+	httpListen      string
+	tls             tlsConfig
+	h2c             bool
+	proxies         prefixesFlag
+	streams         httpapi.StreamLimits
+	connsPerAddress int
+	heartbeat       time.Duration
+	maxUpload       mebibytes
+	quotaPerson     mebibytes
+	quota           mebibytes // 0: half of the disk
+	memory          mebibytes // 0: of the machine
+	logLevel        slog.Level
 }
 
 func parseServe(env environ, args []string) (serveConfig, error) {
-	cfg := serveConfig{rateLimits: true, maxUpload: defaultUpload, logLevel: slog.LevelInfo}
+	cfg := serveConfig{rateLimits: true, maxUpload: defaultUpload, quotaPerson: defaultQuotaPerson, logLevel: slog.LevelInfo}
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 	fs.StringVar(&cfg.listen, "listen", defaultListen, "the `address` to serve on; port 0 picks one")
 	fs.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace; made if it is missing")
@@ -66,11 +70,14 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
 	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
 	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
+	fs.Var(&cfg.quotaPerson, "quota-person", "uploads of one person may keep at most so many `MiB`")
+	fs.Var(&cfg.quota, "quota", "all uploads together may keep at most so many `MiB`; default: half of the disk")
 	fs.Var(&cfg.memory, "memory", "stay within this many `MiB`; default: a quarter of the machine's memory, or of its control group's")
 	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat, "how often a quiet stream shows a sign of life; keep it below your proxy's idle `time`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
+	fs.IntVar(&cfg.connsPerAddress, "max-connections-per-address", 0, "at most `N` connections from one address, streams that have left HTTP aside; 0: a quarter of all, or without limit where --rate-limits=off")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
@@ -112,7 +119,14 @@ func serve(ctx context.Context, env environ, args []string) error {
 
 // pages is how the live pages are to behave.
 func (cfg *serveConfig) pages() editor.Config {
-	return editor.Config{MaxFileBytes: int64(cfg.maxUpload) << 20, Push: push.Config{Heartbeat: cfg.heartbeat}}
+	all := int64(cfg.quota) << 20
+	if all == 0 {
+		all = diskBytes(cfg.data) / 2
+	}
+	return editor.Config{
+		MaxFileBytes: int64(cfg.maxUpload) << 20, QuotaPerson: int64(cfg.quotaPerson) << 20, QuotaAll: all,
+		Push: push.Config{Heartbeat: cfg.heartbeat},
+	}
 }
 
 // settle finds out what was not said, and refuses what cannot be.

@@ -106,7 +106,7 @@ func (f *front) plainServer() *http.Server {
 	}
 	srv := httpServer(h, f.logger)
 	srv.ReadTimeout, srv.WriteTimeout = 10*time.Second, 10*time.Second
-	srv.ConnState = listen.NewRoom(func() int { return plainConns }).Watch
+	srv.ConnState = listen.NewRoom(listen.RoomLimits{All: func() int { return plainConns }}).Watch
 	return srv
 }
 

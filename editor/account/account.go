@@ -22,6 +22,7 @@ import (
 	"unicode"
 
 	"halley/editor"
+	"halley/editor/bounded"
 	"halley/storage"
 )
 
@@ -38,7 +39,7 @@ type Accounts struct {
 	now     func() time.Time
 
 	mu      sync.Mutex // guards what follows
-	authors map[string]editor.Author
+	authors *bounded.Map[string, editor.Author]
 	open    map[string]*watch // the first of a session's, by its key's hash
 	// sessions are those that were looked up, by key's hash, and signOuts how
 	// many have ended: what was read before one of these is not kept.
@@ -57,7 +58,7 @@ type watch struct {
 func New(records storage.Records, now func() time.Time) *Accounts {
 	return &Accounts{
 		records: records, now: now,
-		authors: map[string]editor.Author{}, open: map[string]*watch{}, sessions: map[string]session{},
+		authors: bounded.New[string, editor.Author](maxCached, 0), open: map[string]*watch{}, sessions: map[string]session{},
 	}
 }
 
@@ -144,7 +145,7 @@ func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version ui
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.authors[p.ID] = editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}
+	a.authors.Put(p.ID, editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}, time.Time{})
 	return nil
 }
 
@@ -266,10 +267,7 @@ func (a *Accounts) forget(k string, w *watch) {
 
 // Author is who made a change, by principal's id; editor.ErrUnknownAuthor.
 func (a *Accounts) Author(ctx context.Context, id string) (editor.Author, error) {
-	a.mu.Lock()
-	author, ok := a.authors[id]
-	a.mu.Unlock()
-	if ok {
+	if author, ok := a.cached(id); ok {
 		return author, nil
 	}
 	r, err := a.records.Get(ctx, "person/"+id)
@@ -283,14 +281,21 @@ func (a *Accounts) Author(ctx context.Context, id string) (editor.Author, error)
 	if err := json.Unmarshal(r.Value, &p); err != nil {
 		return editor.Author{}, fmt.Errorf("person %s: %w", id, err)
 	}
-	author = editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}
+	author := editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.authors) >= maxCached {
-		clear(a.authors)
-	}
-	a.authors[id] = author
+	a.authors.Put(id, author, time.Time{})
 	return author, nil
+}
+
+func (a *Accounts) cached(id string) (editor.Author, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// A cache that nothing expires from needs no clock.
+	if author := a.authors.Get(id, time.Time{}); author != nil {
+		return *author, true
+	}
+	return editor.Author{}, false
 }
 
 // Program is a principal for whoever runs the server, at its own command

@@ -130,11 +130,35 @@ func (s *Share) Take(n int64) error {
 			return nil
 		}
 	}
+	return s.Refuse(n, s.limit)
+}
+
+// TakeOwn takes n bytes within the share's own limit alone: what other shares
+// hold never stands in its way. It is for small requests that must not wait for
+// large ones; the errors are those of Take.
+func (s *Share) TakeOwn(n int64) error {
+	if s == nil {
+		return nil
+	}
+	b := s.budget
 	b.mu.Lock()
-	s.refused++
+	if s.limit == 0 || s.used+n <= s.limit {
+		b.add(s, n)
+		b.mu.Unlock()
+		return nil
+	}
 	b.mu.Unlock()
-	if s.limit > 0 && n > s.limit {
-		return &NeverError{s.name, n, s.limit}
+	return s.Refuse(n, s.limit)
+}
+
+// Refuse counts a refusal of n bytes and returns its error. limit is what one
+// caller may hold; 0: anything.
+func (s *Share) Refuse(n, limit int64) error {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.refused++
+	if limit > 0 && n > limit {
+		return &NeverError{s.name, n, limit}
 	}
 	return &BusyError{s.name, n, retryAfter}
 }

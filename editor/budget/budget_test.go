@@ -99,11 +99,31 @@ func TestNeverOver(t *testing.T) {
 	}
 }
 
+// TestTakeOwn: a share of small requests is bounded, but not by what large ones
+// hold.
+func TestTakeOwn(t *testing.T) {
+	b := New(100)
+	large, small := b.Share("large", 1), b.Share("small", 0.1)
+	if err := large.Take(100); err != nil {
+		t.Fatal(err)
+	}
+	if err := small.TakeOwn(10); err != nil {
+		t.Errorf("10 of an own 10 beside a full budget = %v, want no error", err)
+	}
+	var busy *BusyError
+	if err := small.TakeOwn(1); !errors.As(err, &busy) {
+		t.Errorf("11 of an own 10 = %v, want a BusyError", err)
+	}
+	if got := b.Usage()[1].Refused; got != 1 {
+		t.Errorf("%d refusals are counted, want 1", got)
+	}
+}
+
 func TestNilShareGrantsAll(t *testing.T) {
 	var b *Budget
 	s := b.Share("none", 1)
 	h := s.Hold()
-	if err := errors.Join(s.Take(1<<60), h.Grow(1<<60)); err != nil {
+	if err := errors.Join(s.Take(1<<60), s.TakeOwn(1<<60), h.Grow(1<<60)); err != nil {
 		t.Errorf("a nil share refused: %v", err)
 	}
 	h.Release()

@@ -49,6 +49,9 @@ func (s *Server) listChanges(c *gin.Context) {
 		if n == limit || len(out) > maxChangesBytes {
 			return errEnough
 		}
+		if err := holdAnswer(c, int64(cap(out))); err != nil {
+			return err
+		}
 		if n > 0 {
 			out = append(out, ',')
 		}
@@ -63,7 +66,7 @@ func (s *Server) listChanges(c *gin.Context) {
 	out = append(out, `],"head":`...)
 	out = appendUint(out, page.Seq)
 	c.Header("Cache-Control", "no-store")
-	c.Data(http.StatusOK, "application/json", append(out, '}'))
+	s.send(c, http.StatusOK, "application/json", append(out, '}'))
 }
 
 type seqAnswer struct {
@@ -82,12 +85,16 @@ func (s *Server) submitEdit(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	e, err := decodeEdit(body)
-	if err != nil {
+	if len(body) > bytesPerCall && !s.called(c, float64(len(body)/bytesPerCall)) {
+		return
+	}
+	if err := holdDecoded(c, body); err != nil {
 		s.fail(c, err)
 		return
 	}
-	if !s.paced(c, editsPerClient, p.ID+" "+e.Client) || !s.paced(c, editsPerAddress, address(c.Request)) {
+	e, err := decodeEdit(body)
+	if err != nil {
+		s.fail(c, err)
 		return
 	}
 	seq, err := s.pages.Submit(ctx, p, id, e)

@@ -120,6 +120,9 @@ func (s *Server) getContent(c *gin.Context) {
 		c.Status(http.StatusNotModified)
 		return
 	}
+	if !s.works(c, workExport, int64(text.Size())) {
+		return
+	}
 	source, err := s.source(ctx, p, id)
 	if err != nil {
 		s.fail(c, err)
@@ -144,7 +147,7 @@ func (s *Server) getContent(c *gin.Context) {
 	// nothing else, whatever slipped through. Its own pictures are for whoever is
 	// signed in here, so it keeps its origin; without scripts that gives it nothing.
 	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
-	c.Data(http.StatusOK, format.MediaTypes[0], file)
+	s.send(c, http.StatusOK, format.MediaTypes[0], file)
 }
 
 // startConverting waits for a place: a large file takes seconds of a
@@ -214,6 +217,9 @@ func (s *Server) putContent(c *gin.Context) {
 	target, err := parseTarget(c)
 	if err != nil {
 		s.fail(c, err)
+		return
+	}
+	if !s.works(c, workMerge, c.Request.ContentLength) {
 		return
 	}
 	file, err := readBody(c, maxFileBytes)
@@ -314,15 +320,16 @@ func clientFor(p editor.Principal, key string) string {
 
 // importFile makes a page of a file.
 func (s *Server) importFile(c *gin.Context) {
-	if !s.paced(c, makesPerSession, principal(c).ID) {
+	if !s.works(c, workImport, c.Request.ContentLength) || !s.makesPage(c) {
 		return
 	}
-	name, kind, file, err := readUpload(c)
+	name, kind, request, err := readUpload(c)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	s.onceOnly(c, append([]byte(name+"\n"), file...), func(ctx context.Context, key string) (reply, error) {
+	file := request[len(name)+1:]
+	s.onceOnly(c, request, func(ctx context.Context, key string) (reply, error) {
 		return s.imported(ctx, principal(c), name, kind, file, key)
 	})
 }
@@ -368,18 +375,23 @@ func importTitle(title, filename string) string {
 	return title
 }
 
-// readUpload reads the field "file" of a multipart form.
-func readUpload(c *gin.Context) (name, kind string, file []byte, err error) {
+// readUpload reads the field "file" of a multipart form. The request is its
+// name, a line feed and the file itself, in one piece of memory.
+func readUpload(c *gin.Context) (name, kind string, request []byte, err error) {
 	part, err := filePart(c, maxFileBytes)
 	if err != nil {
 		return "", "", nil, err
 	}
-	file, err = io.ReadAll(io.LimitReader(part, maxFileBytes+1))
+	name = part.FileName()
+	request, err = readHeld(c, []byte(name+"\n"), io.LimitReader(part, maxFileBytes+1), c.Request.ContentLength)
+	if isRefusal(err) {
+		return "", "", nil, err
+	}
 	if err != nil {
 		return "", "", nil, badForm(err, maxFileBytes)
 	}
-	if len(file) > maxFileBytes {
+	if len(request) > len(name)+1+maxFileBytes {
 		return "", "", nil, fileTooLarge(maxFileBytes)
 	}
-	return part.FileName(), part.Header.Get("Content-Type"), file, nil
+	return name, part.Header.Get("Content-Type"), request, nil
 }

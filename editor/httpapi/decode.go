@@ -10,11 +10,13 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
 
 	"halley/editor"
+	"halley/editor/budget"
 	"halley/ot"
 )
 
@@ -35,15 +37,24 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 	// The plain writer, so that net/http closes the connection of a peer that
 	// goes on sending.
 	limited := http.MaxBytesReader(plainWriter(c), r.Body, limit)
-	body, err := readSized(limited, r.ContentLength)
+	body, err := readHeld(c, nil, limited, r.ContentLength)
 	var over *http.MaxBytesError
-	if errors.As(err, &over) {
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.As(err, &over):
 		return nil, tooLarge("The body", limit)
+	case isRefusal(err):
+		return nil, err
 	}
-	if err != nil {
-		return nil, brokenBody("The body ended early: %v.", err)
-	}
-	return body, nil
+	return nil, brokenBody("The body ended early: %v.", err)
+}
+
+// isRefusal tells that the server has no memory for a body.
+func isRefusal(err error) bool {
+	var busy *budget.BusyError
+	var never *budget.NeverError
+	return errors.As(err, &busy) || errors.As(err, &never)
 }
 
 // brokenBody tells a body that came too slowly from one that ended or cannot
@@ -52,18 +63,78 @@ func brokenBody(format string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &problem{
 			status: 408, name: "too-slow", title: "The request came too slowly",
-			detail: fmt.Sprintf("The body came at less than %d bytes a second; send it again over a better line.", bodyRate),
+			detail: fmt.Sprintf("The body came too slowly; send it again over a better line. A body must come at %d bytes a second, "+
+				"and faster the larger it is, up to %d KiB a second.", bodyPace, heldPace>>10),
 		}
 	}
 	return badRequest(format, err)
 }
 
-// readSized is io.ReadAll with room for what the sender says will come, as far
-// as that is little: an edit takes one piece of memory.
-func readSized(r io.Reader, said int64) ([]byte, error) {
-	body := bytes.NewBuffer(make([]byte, 0, min(max(said, 0), maxOtherBytes)+bytes.MinRead))
-	_, err := body.ReadFrom(r)
-	return body.Bytes(), err
+// readHeld appends all that r holds to body, and has c's request hold the memory
+// as it comes: a sender who is slow holds little. said is how much the sender
+// says will come; negative: not known. Of that, a small body gets its memory at
+// once.
+func readHeld(c *gin.Context, body []byte, r io.Reader, said int64) ([]byte, error) {
+	body = slices.Grow(body, int(min(max(said, 0), freeBytes))+bytes.MinRead)
+	for {
+		if len(body) == cap(body) {
+			size := growBody(len(body), said)
+			if err := holdBody(c, int64(size), int64(size+len(body))); err != nil {
+				return nil, err
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
+}
+
+// growBody is the next size of a body's memory: twice as much, or what the sender
+// says will come, with room to find its end.
+func growBody(size int, said int64) int {
+	if whole := said + bytes.MinRead; said > 0 && int64(size) < whole && whole < int64(2*size) {
+		return int(whole)
+	}
+	return 2 * size
+}
+
+// Memory that decoded JSON takes, for each byte of it and for each object and
+// member. An edit of 100,000 retains of 1.3 MB becomes 9 MB, and passes through
+// twice that on its way.
+const (
+	decodedPerByte = 1
+	decodedPerItem = 64
+)
+
+// holdDecoded has c's request hold what the JSON in its body becomes.
+func holdDecoded(c *gin.Context, body []byte) error {
+	size := int64(len(body))
+	if size <= freeBytes {
+		return nil
+	}
+	return holdBody(c, size, size*(1+decodedPerByte)+int64(countItems(body))*decodedPerItem)
+}
+
+// countItems counts the objects and members in valid JSON.
+func countItems(raw []byte) int {
+	n, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case (b == '{' || b == ':') && !quoted:
+			n++
+		}
+	}
+	return n
 }
 
 func requireJSON(c *gin.Context) error {
@@ -155,7 +226,17 @@ func (s *Server) writeJSON(c *gin.Context, status int, out any) {
 	if c.Writer.Header().Get("Cache-Control") == "" {
 		c.Header("Cache-Control", "no-store")
 	}
-	c.Data(status, "application/json", data)
+	s.send(c, status, "application/json", data)
+}
+
+// send answers with data, which is held until the peer has taken it.
+func (s *Server) send(c *gin.Context, status int, kind string, data []byte) {
+	if err := holdAnswer(c, int64(cap(data))); err != nil {
+		c.Writer.Header().Del("ETag")
+		s.fail(c, err)
+		return
+	}
+	c.Data(status, kind, data)
 }
 
 // decodeEdit reads a submitted edit. What editor.ParseEdit takes is what

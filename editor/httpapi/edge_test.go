@@ -60,6 +60,8 @@ type browser struct {
 	t      testing.TB
 	s      *Server
 	cookie *http.Cookie
+	addr   string // "": this machine
+	agent  string
 }
 
 func signIn(t testing.TB, s *Server) *browser {
@@ -77,6 +79,12 @@ func (b *browser) do(method, path, body string, headers ...string) *httptest.Res
 	b.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:54321"
+	if b.addr != "" {
+		r.RemoteAddr = b.addr
+	}
+	if b.agent != "" {
+		r.Header.Set("User-Agent", b.agent)
+	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -175,7 +183,7 @@ func TestApp(t *testing.T) {
 func TestRateLimit(t *testing.T) {
 	b := signIn(t, newServer(t, Config{RateLimits: true}))
 	limited := 0
-	for range makesPerSession.burst + 20 {
+	for range int(workPerPerson.burst/workCreate) + 20 {
 		if w := b.do("POST", "/api/pages", `{}`); w.Code == 429 {
 			limited++
 			if w.Header().Get("Retry-After") == "" {

@@ -38,8 +38,11 @@ func (s *Server) uploadFile(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if !s.paced(c, makesPerSession, p.ID) {
+	if !s.works(c, workUpload, c.Request.ContentLength) {
 		return
+	}
+	if body := patientOf(c.Writer).body; body != nil {
+		body.patience.most = streamedPace // it goes to the disk
 	}
 	part, err := filePart(c, s.pages.MaxFileBytes())
 	if err != nil {

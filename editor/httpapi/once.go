@@ -155,6 +155,6 @@ func (s *Server) reply(c *gin.Context) func(reply, error) {
 			c.Header("Location", out.Location)
 		}
 		c.Header("Cache-Control", "no-store")
-		c.Data(out.Status, "application/json", out.Body)
+		s.send(c, out.Status, "application/json", out.Body)
 	}
 }

@@ -796,7 +796,7 @@ func (w *witness) leaving(page editor.PageID) {
 
 func TestOpenAPITooMany(t *testing.T) {
 	w := newWitness(t, Config{RateLimits: true})
-	for range makesPerSession.burst + 20 {
+	for range int(workPerPerson.burst/workCreate) + 20 {
 		if w.call("POST", "/api/pages", `{}`).Code == 429 {
 			return
 		}

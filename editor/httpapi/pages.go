@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -42,11 +44,15 @@ type createBody struct {
 }
 
 func (s *Server) createPage(c *gin.Context) {
-	if !s.paced(c, makesPerSession, principal(c).ID) {
+	if !s.works(c, workCreate, c.Request.ContentLength) || !s.makesPage(c) {
 		return
 	}
 	body, err := readJSON(c, maxEditBytes)
 	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	if err := holdDecoded(c, body); err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -90,7 +96,7 @@ func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewP
 	if err != nil {
 		return reply{}, err
 	}
-	object, err := s.readPage(ctx, p, page.ID, nil)
+	object, err := s.readPage(ctx, p, page.ID)
 	if err != nil {
 		return reply{}, err
 	}
@@ -99,15 +105,9 @@ func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewP
 	return reply{Status: http.StatusCreated, Location: "/api/pages/" + string(page.ID), Body: body}, err
 }
 
-// readPage is the page object with its content, now or at a seq.
-func (s *Server) readPage(ctx context.Context, p editor.Principal, id editor.PageID, at *uint64) (pageWithDelta, error) {
-	read := s.pages.Read
-	if at != nil {
-		read = func(ctx context.Context, p editor.Principal, id editor.PageID) (editor.Page, *content, error) {
-			return s.pages.ReadAt(ctx, p, id, *at)
-		}
-	}
-	page, text, err := read(ctx, p, id)
+// readPage is the page object with its content.
+func (s *Server) readPage(ctx context.Context, p editor.Principal, id editor.PageID) (pageWithDelta, error) {
+	page, text, err := s.pages.Read(ctx, p, id)
 	if err != nil {
 		return pageWithDelta{}, err
 	}
@@ -115,28 +115,69 @@ func (s *Server) readPage(ctx context.Context, p editor.Principal, id editor.Pag
 }
 
 func (s *Server) getPage(c *gin.Context) {
-	var at *uint64
-	if _, asked := c.GetQuery("seq"); asked {
-		n, err := queryWhole(c, "seq", 0, editor.MaxWhole)
-		if err != nil {
-			s.fail(c, err)
-			return
-		}
-		at = &n
-	}
-	object, err := s.readPage(c.Request.Context(), principal(c), pageID(c), at)
+	page, text, release, err := s.contentToSend(c)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	tag := pageTag(object.PageJSON)
+	defer release()
+	object := s.pages.JSON(page)
+	tag := pageTag(object)
 	c.Header("ETag", tag)
 	c.Header("Cache-Control", "private, no-cache")
 	if matchesTag(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
 		return
 	}
-	s.writeJSON(c, http.StatusOK, object)
+	c.Header("Content-Type", "application/json")
+	c.Status(http.StatusOK)
+	writePage(c.Writer, mustJSON(object), text)
+}
+
+// contentToSend reads the page that a request asks for, now or at a seq, and
+// counts what is held while it is sent. The caller calls release then.
+func (s *Server) contentToSend(c *gin.Context) (page editor.Page, text *content, release func(), err error) {
+	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
+	release = func() {}
+	if _, past := c.GetQuery("seq"); !past {
+		page, text, err = s.pages.Read(ctx, p, id)
+		if err == nil && text.Size() > pinnedBytes {
+			release, err = s.memory.pin(id, heldOf(c).from, int64(text.Size()))
+		}
+		return page, text, release, err
+	}
+	seq, err := queryWhole(c, "seq", 0, editor.MaxWhole)
+	if err == nil {
+		err = s.takeWork(c, workPast, 0)
+	}
+	if err == nil {
+		page, text, err = s.pages.ReadAt(ctx, p, id, seq)
+	}
+	if err == nil { // it is made for this request alone
+		err = holdAnswer(c, pastFactor*int64(text.Size()))
+	}
+	return page, text, release, err
+}
+
+const (
+	// pinnedBytes is from which size on the content of a page is counted while
+	// it is sent: a page that was unloaded meanwhile is still in memory.
+	pinnedBytes = 1 << 20
+	// pastFactor is the memory of a content of its own, for each of its bytes.
+	pastFactor = 2
+)
+
+// writePage writes the page object, a piece at a time: who takes it slowly
+// holds a piece, and the content that readers share. An error is the peer's.
+func writePage(to io.Writer, object []byte, text *content) {
+	w := bufio.NewWriterSize(to, min(len(object)+2*text.Size()+1024, freeAnswer))
+	_, _ = w.Write(object[:len(object)-1]) // w keeps its error
+	_, _ = w.WriteString(`,"delta":`)
+	if text.WriteJSON(w) != nil {
+		return
+	}
+	_ = w.WriteByte('}')
+	_ = w.Flush()
 }
 
 // pageTag changes with anything in the object: its content is told by its seq.
@@ -208,6 +249,9 @@ func (s *Server) listPages(c *gin.Context) {
 			s.fail(c, err)
 			return
 		}
+	}
+	if q.Text != "" && !s.works(c, workSearch, 0) {
+		return
 	}
 	rows, more, err := s.pages.List(c.Request.Context(), principal(c), q)
 	out := listAnswer{Pages: make([]editor.RowJSON, 0, len(rows))}

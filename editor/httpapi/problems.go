@@ -94,6 +94,7 @@ func typedProblem(err error) *problem {
 		syntax  *convert.SyntaxError
 		body    *http.MaxBytesError
 		file    *editor.FileTooLargeError
+		quota   *editor.QuotaError
 		page    *editor.NoSuchPageError
 		other   *storage.ConflictError
 		corrupt *storage.CorruptError
@@ -136,6 +137,8 @@ func typedProblem(err error) *problem {
 		}
 	case errors.As(err, &corrupt):
 		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk", detail: damagedSentence}
+	case errors.As(err, &quota):
+		return &problem{status: 422, name: "quota-full", title: "No room for another upload", extra: map[string]any{"used": quota.Used, "allowed": quota.Allowed}}
 	case errors.As(err, &page):
 		return &problem{status: 404, name: "not-found", title: "No such page"}
 	case errors.As(err, &file):

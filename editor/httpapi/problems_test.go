@@ -44,6 +44,7 @@ var released = []struct {
 	{&ot.InvalidError{Op: 3}, 422, "invalid-edit"},
 	{editor.ErrPageFull, 422, "page-full"},
 	{&convert.SyntaxError{}, 422, "unreadable-file"},
+	{&editor.QuotaError{}, 422, "quota-full"},
 	{&editor.TooManyError{}, 429, "too-many"},
 	{editor.ErrDraining, 503, "draining"},
 	{storage.ErrUnknown, 503, "disk-failing"},

@@ -51,6 +51,7 @@ type Server struct {
 	store    storage.Store
 	cookies  *sessions.CookieStore
 	limits   *limits
+	memory   *memory
 	streams  *streams
 	metrics  *metrics.Metrics
 	logger   *slog.Logger
@@ -81,7 +82,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	}
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
-		limits: newLimits(cfg.RateLimits, cfg.Now), streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
+		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
 		headers: fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -100,7 +101,9 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.engine.ServeHTTP(patient(w, s.behindProxies(r)))
+	out, r := s.patient(w, s.behindProxies(r))
+	defer out.end()
+	s.engine.ServeHTTP(out, r)
 }
 
 func (s *Server) route() error {

@@ -75,7 +75,7 @@ func (s *Server) signedIn(c *gin.Context) {
 		s.fail(c, editor.ErrSignedOut)
 		return
 	}
-	s.paced(c, callsPerAddress, address(c.Request))
+	s.called(c, 1)
 }
 
 func (s *Server) sessionRoutes(api *gin.RouterGroup) {
@@ -98,9 +98,6 @@ type signInBody struct {
 
 // signIn makes a guest of a name. Who is signed in already only changes it.
 func (s *Server) signIn(c *gin.Context) {
-	if !s.paced(c, signInsPer, address(c.Request)) {
-		return
-	}
 	var in signInBody
 	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
 		s.fail(c, err)
@@ -111,7 +108,13 @@ func (s *Server) signIn(c *gin.Context) {
 		return
 	}
 	if p := principal(c); p.Kind == editor.KindGuest {
+		if !s.called(c, 1) {
+			return
+		}
 		s.answer(c, http.StatusOK)(s.accounts.Rename(c.Request.Context(), p, *in.Name))
+		return
+	}
+	if !s.signsIn(c) {
 		return
 	}
 	p, key, err := s.accounts.SignInGuest(c.Request.Context(), *in.Name)
