@@ -62,6 +62,7 @@ func (s source) Reset(topic string, seq uint64) push.Event {
 // published is called by a page for each change, once it is durable.
 func (ps *Pages) published(id PageID, c Change) {
 	ps.catalog.moved(id, c.Seq, c.Time)
+	ps.excerpts.changed(id)
 	ps.hub.Publish(string(id), changeEvent(id, c))
 	ps.listChanged(id)
 }
@@ -174,16 +175,11 @@ func (ps *Pages) tellRow(id PageID) {
 	l.telling = false
 	row := *l
 	ps.catalog.mu.Unlock()
-	data, err := ps.rowData(row)
-	if err != nil {
-		ps.cfg.Logger.Warn("cannot tell of a page in the list", "page", id, "error", err)
-		return
-	}
-	ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: data})
+	ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: ps.rowData(row)})
 }
 
 // rowData is the data of a list event: the page's row, or that it is gone.
-func (ps *Pages) rowData(l listed) ([]byte, error) {
+func (ps *Pages) rowData(l listed) []byte {
 	if !l.set.Trashed.IsZero() {
 		type id struct {
 			ID PageID `json:"id"`
@@ -191,12 +187,11 @@ func (ps *Pages) rowData(l listed) ([]byte, error) {
 		return marshal(struct {
 			Page id   `json:"page"`
 			Gone bool `json:"gone"`
-		}{id{l.set.ID}, true}), nil
+		}{id{l.set.ID}, true})
 	}
-	row, err := ps.row(context.Background(), l, RoleNone)
 	return marshal(struct {
 		Page RowJSON `json:"page"`
-	}{ps.RowJSON(row)}), err
+	}{ps.RowJSON(ps.row(context.Background(), l, RoleNone))})
 }
 
 // A Follow is a request for an open line, as the edge understood it.
