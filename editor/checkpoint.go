@@ -229,7 +229,7 @@ func readPast(ctx context.Context, store storage.Store, logger *slog.Logger, id 
 	}
 	from = p.seq
 	err = store.Read(ctx, id, from, seq, func(sc storage.Change) error {
-		read.grow(contentBytes(p.content.Size()) + p.held + decodeFactor*int64(len(sc.Payload)))
+		read.grow(contentBytes(p.content) + p.held + decodeFactor*int64(len(sc.Payload)))
 		c, err := decodeChange(sc)
 		if err != nil {
 			return err

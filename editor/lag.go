@@ -66,7 +66,7 @@ func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
 	if err != nil {
 		return err
 	}
-	from, delta, times := r.Base, normal(r.Delta), 0
+	from, delta, times := r.Base, r.normal(), 0
 	if r.near != nil {
 		from, delta, times = r.near.base, r.near.delta, r.near.times
 	}

@@ -367,6 +367,7 @@ func (ps *Pages) ask(ctx context.Context, id PageID, r *request) (verdict, error
 		select {
 		case p.large <- struct{}{}:
 			defer func() { <-p.large }()
+			r.normal() // here, not in the page's goroutine
 		case <-p.done:
 			return verdict{}, errUnloaded
 		case <-ctx.Done():

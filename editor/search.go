@@ -67,10 +67,11 @@ type Found struct {
 type searches struct {
 	turns chan struct{} // one place, given in order of arrival
 	share *budget.Share
+	limit time.Duration // of one search
 }
 
 func newSearches(b *budget.Budget) *searches {
-	return &searches{turns: make(chan struct{}, 1), share: b.Share("search", 0.1)}
+	return &searches{turns: make(chan struct{}, 1), share: b.Share("search", 0.1), limit: searchTime}
 }
 
 // A searchTurnHeld is a turn that began.
@@ -121,7 +122,7 @@ func (ps *Pages) Search(ctx context.Context, p Principal, q SearchQuery) (Found,
 		return Found{}, err
 	}
 	defer memory.Release()
-	s := &searching{ps: ps, who: p, query: q, words: words, until: time.Now().Add(searchTime), at: q.From}
+	s := &searching{ps: ps, who: p, query: q, words: words, until: time.Now().Add(ps.searches.limit), at: q.From}
 	if err := s.run(ctx); err != nil {
 		return Found{}, err
 	}

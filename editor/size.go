@@ -14,12 +14,9 @@ const (
 
 	// pageBytes is a loaded page without its content: its goroutine, mailbox
 	// and maps.
-	pageBytes = 16 << 10
-	// contentFactor is how much larger a content is in memory than it counts
-	// for limits. Text without formats takes half of that.
-	contentFactor = 4
-	clientBytes   = 320 // a client with an author
-	authorBytes   = 96
+	pageBytes   = 16 << 10
+	clientBytes = 320 // a client with an author
+	authorBytes = 96
 )
 
 // deltaBytes is what d holds.
@@ -35,11 +32,15 @@ func deltaBytes(d ot.Delta) int64 {
 	return n
 }
 
-// contentBytes is what a content holds of which Size returns size.
-func contentBytes(size int) int64 { return contentFactor * int64(size) }
+// contentBytes is what a content holds: its text in leaves that are half full,
+// and the runs that its formats make.
+func contentBytes(c *ot.Content) int64 {
+	text, formats := int64(c.Len()), int64(c.Size()-c.Len())
+	return 3*text + 8*formats
+}
 
 // bytes is what the page's state holds, with authors the people who changed it.
 func (s *state) bytes(authors int) int64 {
-	return pageBytes + contentBytes(s.content.Size()) + s.held +
+	return pageBytes + contentBytes(s.content) + s.held +
 		int64(len(s.clients))*clientBytes + int64(authors)*authorBytes
 }

@@ -124,6 +124,8 @@ type request struct {
 	digest [16]byte
 	bytes  int64 // that the delta as sent holds
 
+	normalized ot.Delta // see normal
+
 	refused error // trash or a lost right: said after a resend is recognised
 
 	// near is set once the edit has been checked against its own base and
@@ -133,6 +135,14 @@ type request struct {
 
 func newRequest(e Edit, author string) *request {
 	return &request{Edit: e, author: author, digest: e.digest(), bytes: deltaBytes(e.Delta)}
+}
+
+// normal is the delta in the one form that is committed, made once.
+func (r *request) normal() ot.Delta {
+	if r.normalized == nil {
+		r.normalized = normal(r.Delta)
+	}
+	return r.normalized
 }
 
 type nearEdit struct {
@@ -229,7 +239,7 @@ func (s *state) take(r *request) (verdict, error) {
 		if err := s.fits(delta, since); err != nil {
 			return verdict{}, err
 		}
-		delta = normal(delta)
+		delta = r.normal()
 		if len(delta) == 0 {
 			return verdict{kind: empty, seq: s.seq}, nil
 		}

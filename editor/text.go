@@ -21,7 +21,7 @@ func (ps *Pages) readText(ctx context.Context, id PageID) (*view, error) {
 		return nil, fmt.Errorf("read the text of %s: %w", id, err)
 	}
 	err = ps.store.Read(ctx, id, t.seq, MaxWhole, func(sc storage.Change) error {
-		read.grow(contentBytes(t.content.Size()) + decodeFactor*int64(len(sc.Payload)))
+		read.grow(contentBytes(t.content) + decodeFactor*int64(len(sc.Payload)))
 		c, err := decodeChange(sc)
 		if err != nil {
 			return err
