@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"halley/editor/budget"
 )
@@ -114,7 +115,7 @@ func (ps *Pages) Search(ctx context.Context, p Principal, q SearchQuery) (Found,
 		return Found{}, ErrSignedOut
 	}
 	words := strings.Fields(strings.ToLower(q.Text))
-	if len(words) > maxSearchWords || len(q.Text) > 4*maxSearchChars {
+	if len(words) > maxSearchWords || utf8.RuneCountInString(q.Text) > maxSearchChars {
 		return Found{}, &BadValueError{"q", "is too long to search for; at most 32 words and 500 characters are allowed"}
 	}
 	memory := ps.searches.share.Hold()
