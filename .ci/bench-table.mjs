@@ -101,6 +101,11 @@ const rows = [
   ['  of one with the same text and 1,000 changes', most(2, plain(' ×')), () => ratio(best(`${fold}Open/long_history`), best(`${fold}Open/short_history`))],
   ['  at the farthest past seq', most(1e8, ns), () => best(`${fold}Open/the_farthest_seq`)],
   ["others' p99 beside a 10 MB page that is folded and checkpointed", most(2, plain(' × alone')), () => best(`${fold}Beside`, 'p99-of-alone')],
+  ['100,000 pages: a list of 100', most(2e6, ns), () => best(`${many}list`)],
+  ['  the same far down', most(2e6, ns), () => best(`${many}list,_far_down`)],
+  ['  start', most(5e8, ns), () => best(`${many}open`)],
+  ["  a search's first answer", most(1e9, ns), () => best(`${many}search`)],
+  ["  an edit's p99 beside four searches", most(2, plain(' × alone')), () => best(`${many}edit`, 'p99-of-alone')],
   ...sizes.map((s) => [`curve: random edit in ${s}`, null, () => randomEdit(s, false), ns]),
   ...sizes.map((s) => [`curve: with a snapshot, in ${s}`, null, () => randomEdit(s, true), ns]),
 ]
@@ -111,6 +116,7 @@ const longPage = 'halley/e2e BenchmarkLongPage/'
 const scale = 'halley/e2e BenchmarkScale/'
 const uploads = 'halley/storage/bolt BenchmarkUpload/'
 const step = 'halley/editor BenchmarkStep/'
+const many = 'halley/editor BenchmarkManyPages/'
 const diff = 'halley/ot/diff BenchmarkContents/'
 const push = 'halley/push/bench Benchmark'
 

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidwall/btree"
+
+	"halley/ot"
 	"halley/storage"
 )
 
@@ -31,8 +34,10 @@ type catalog struct {
 
 	writing sync.Mutex // one change of settings at a time: read, write, show
 
-	mu    sync.Mutex // guards pages
-	pages map[PageID]*listed
+	mu      sync.Mutex // guards pages, what they point to, and the orders
+	pages   map[PageID]*listed
+	live    *btree.BTreeG[position] // newest change first
+	trashed *btree.BTreeG[position] // the same of the pages in the trash
 }
 
 type listed struct {
@@ -40,15 +45,71 @@ type listed struct {
 	head    uint64
 	updated time.Time // newest change, or when the page was created
 	telling bool      // its row is about to be told
+}
 
-	excerpt   string // the beginning of its text
-	excerptAt uint64 // the seq at which it was that
+// A position is a page's place in a list.
+type position struct {
+	updated int64 // milliseconds since 1970
+	id      PageID
+}
+
+// before is the order of lists: newest change first.
+func (a position) before(b position) bool {
+	if a.updated != b.updated {
+		return a.updated > b.updated
+	}
+	return a.id < b.id
+}
+
+func (l *listed) position() position { return position{l.updated.UnixMilli(), l.set.ID} }
+
+func newCatalog(store storage.Records) *catalog {
+	order := func() *btree.BTreeG[position] {
+		return btree.NewBTreeGOptions(position.before, btree.Options{NoLocks: true})
+	}
+	return &catalog{store: store, pages: map[PageID]*listed{}, live: order(), trashed: order()}
+}
+
+// order is the list that l belongs in. The caller holds mu.
+func (c *catalog) order(l *listed) *btree.BTreeG[position] {
+	if l.set.Trashed.IsZero() {
+		return c.live
+	}
+	return c.trashed
+}
+
+// show enters a page. The caller holds mu.
+func (c *catalog) show(l *listed) {
+	c.pages[l.set.ID] = l
+	c.order(l).Set(l.position())
+}
+
+// reorder calls edit, which may change anything in l but its id, and moves the
+// page to its new place. The caller holds mu.
+func (c *catalog) reorder(l *listed, edit func()) {
+	oldOrder, old := c.order(l), l.position()
+	edit()
+	if order, now := c.order(l), l.position(); order != oldOrder || now != old {
+		oldOrder.Delete(old)
+		order.Set(now)
+	}
 }
 
 func recordKey(id PageID) string { return "page/" + string(id) }
 
+// openCatalog reads the settings of all pages and where their logs end, both
+// at once.
 func openCatalog(ctx context.Context, store storage.Store) (*catalog, error) {
-	c := &catalog{store: store, pages: map[PageID]*listed{}}
+	c := newCatalog(store)
+	var heads []storage.LogInfo
+	var headsErr error
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		headsErr = store.Logs(ctx, func(info storage.LogInfo) error {
+			heads = append(heads, info)
+			return nil
+		})
+	})
 	err := store.List(ctx, "page/", "", func(r storage.Record) error {
 		set, err := decodeSettings(r)
 		if err != nil {
@@ -57,28 +118,87 @@ func openCatalog(ctx context.Context, store storage.Store) (*catalog, error) {
 		c.pages[set.ID] = &listed{set: set, updated: set.Created}
 		return nil
 	})
+	reading.Wait()
 	if err != nil {
 		return nil, fmt.Errorf("read the list of pages: %w", err)
 	}
-	err = store.Logs(ctx, func(info storage.LogInfo) error {
+	if headsErr != nil {
+		return nil, fmt.Errorf("read the heads of pages: %w", headsErr)
+	}
+	for _, info := range heads {
 		if l := c.pages[info.Page]; l != nil && info.Head > 0 {
 			l.head, l.updated = info.Head, info.Time
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the heads of pages: %w", err)
 	}
+	c.sort()
 	return c, nil
 }
 
+// sort puts all pages into their orders, which are empty.
+func (c *catalog) sort() {
+	type placed struct {
+		position
+		order *btree.BTreeG[position]
+	}
+	all := make([]placed, 0, len(c.pages))
+	for _, l := range c.pages {
+		all = append(all, placed{l.position(), c.order(l)})
+	}
+	slices.SortFunc(all, func(a, b placed) int {
+		if a.updated != b.updated {
+			return cmp.Compare(b.updated, a.updated)
+		}
+		return cmp.Compare(a.id, b.id)
+	})
+	for _, p := range all {
+		p.order.Load(p.position) // which is quick in order
+	}
+}
+
 func decodeSettings(r storage.Record) (Settings, error) {
-	var set Settings
-	if err := json.Unmarshal(r.Value, &set); err != nil {
-		return set, fmt.Errorf("settings under %s: %w", r.Key, err)
+	set, ok := parseSettings(r.Value)
+	if !ok {
+		set = Settings{}
+		if err := json.Unmarshal(r.Value, &set); err != nil {
+			return set, fmt.Errorf("settings under %s: %w", r.Key, err)
+		}
 	}
 	set.Version = r.Version - 1
 	return set, nil
+}
+
+// parseSettings reads settings as put writes them. It is written by hand, for
+// all of a workspace's are read at each start. ok is false for whatever is out
+// of the ordinary, which encoding/json then judges.
+func parseSettings(value []byte) (set Settings, ok bool) {
+	r := ot.NewReader(value, "the settings")
+	instant := func() (time.Time, error) {
+		text, err := r.Text()
+		if err != nil {
+			return time.Time{}, err
+		}
+		return time.Parse(time.RFC3339Nano, text)
+	}
+	err := r.Object(func(name []byte) (err error) {
+		switch string(name) {
+		case "id":
+			var id string
+			id, err = r.Text()
+			set.ID = PageID(id)
+		case "title":
+			set.Title, err = r.Text()
+		case "creator":
+			set.Creator, err = r.Text()
+		case "created":
+			set.Created, err = instant()
+		case "trashed":
+			set.Trashed, err = instant()
+		default:
+			err = errUnusual
+		}
+		return err
+	})
+	return set, err == nil && r.End() == nil
 }
 
 func (c *catalog) get(id PageID) (Settings, bool) {
@@ -113,7 +233,7 @@ func (c *catalog) add(ctx context.Context, set Settings, head uint64, updated ti
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pages[set.ID] = &listed{set: set, head: head, updated: updated}
+	c.show(&listed{set: set, head: head, updated: updated})
 	return set, nil
 }
 
@@ -139,7 +259,8 @@ func (c *catalog) change(ctx context.Context, id PageID, edit func(*Settings) er
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pages[id].set = set
+	l := c.pages[id]
+	c.reorder(l, func() { l.set = set })
 	return set, true, nil
 }
 
@@ -160,35 +281,36 @@ func (c *catalog) moved(id PageID, head uint64, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l := c.pages[id]; l != nil && head > l.head {
-		l.head, l.updated = head, at
+		c.reorder(l, func() { l.head, l.updated = head, at })
 	}
 }
 
-// noteExcerpt keeps the excerpt that l was given.
-func (c *catalog) noteExcerpt(l listed) {
+// listPart is how many pages a list reads at a time: the path of each edit
+// takes the same lock.
+const listPart = 128
+
+// part returns up to most pages in or out of the trash that follow a place in
+// the list, newest change first; the first ones after the zero position.
+func (c *catalog) part(trashed bool, after position, most int) []listed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.pages[l.set.ID]; now != nil && l.excerptAt > now.excerptAt {
-		now.excerpt, now.excerptAt = l.excerpt, l.excerptAt
+	order := c.live
+	if trashed {
+		order = c.trashed
 	}
-}
-
-// list returns the pages in or out of the trash, newest change first.
-func (c *catalog) list(trashed bool) []listed {
-	c.mu.Lock()
-	rows := make([]listed, 0, len(c.pages))
-	for _, l := range c.pages {
-		if l.set.Trashed.IsZero() != trashed {
-			rows = append(rows, *l)
+	rows := make([]listed, 0, min(most, order.Len()))
+	add := func(at position) bool {
+		if at != after && len(rows) < most {
+			rows = append(rows, *c.pages[at.id])
 		}
+		return len(rows) < most
 	}
-	c.mu.Unlock()
-	slices.SortFunc(rows, newestFirst)
+	if after == (position{}) {
+		order.Scan(add)
+	} else {
+		order.Ascend(after, add)
+	}
 	return rows
-}
-
-func newestFirst(a, b listed) int {
-	return cmp.Or(b.updated.Compare(a.updated), strings.Compare(string(a.set.ID), string(b.set.ID)))
 }
 
 const maxTitleChars = 300

@@ -83,16 +83,24 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// decodeCheckpoint returns the page that c was made of.
-func decodeCheckpoint(c storage.Checkpoint) (past, error) {
+// openCheckpoint unpacks c.
+func openCheckpoint(c storage.Checkpoint) (reading, error) {
 	if len(c.Data) == 0 || c.Data[0] != checkpointVersion {
-		return past{}, errCheckpoint
+		return reading{}, errCheckpoint
 	}
 	plain, err := zstdDecoder().DecodeAll(c.Data[1:], nil)
 	if err != nil {
-		return past{}, fmt.Errorf("%w: %w", errCheckpoint, err)
+		return reading{}, fmt.Errorf("%w: %w", errCheckpoint, err)
 	}
-	r := reading{rest: plain}
+	return reading{rest: plain}, nil
+}
+
+// decodeCheckpoint returns the page that c was made of.
+func decodeCheckpoint(c storage.Checkpoint) (past, error) {
+	r, err := openCheckpoint(c)
+	if err != nil {
+		return past{}, err
+	}
 	p := past{state: newState("", 0), authors: map[string]bool{}}
 	p.seq = c.Seq
 	if ms := r.varint(); ms != 0 {
@@ -211,11 +219,17 @@ var zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
 // the nearest checkpoint, and what the log has after it. It also returns the
 // checkpoint's seq, 0 for none.
 func pastOf(ctx context.Context, store storage.Store, logger *slog.Logger, id PageID, seq uint64) (p past, from uint64, err error) {
-	if p, err = nearestPast(ctx, store, logger, id, seq); err != nil {
+	return readPast(ctx, store, logger, id, seq, nil)
+}
+
+// readPast is pastOf, and counts the memory that it takes; nil counts nothing.
+func readPast(ctx context.Context, store storage.Store, logger *slog.Logger, id PageID, seq uint64, read *pageRead) (p past, from uint64, err error) {
+	if p, err = nearestPast(ctx, store, logger, id, seq, read); err != nil {
 		return past{}, 0, fmt.Errorf("read page %s at seq %d: %w", id, seq, err)
 	}
 	from = p.seq
 	err = store.Read(ctx, id, from, seq, func(sc storage.Change) error {
+		read.grow(contentBytes(p.content) + p.held + decodeFactor*int64(len(sc.Payload)))
 		c, err := decodeChange(sc)
 		if err != nil {
 			return err
@@ -232,13 +246,28 @@ func pastOf(ctx context.Context, store storage.Store, logger *slog.Logger, id Pa
 	return p, from, nil
 }
 
+// decodeFactor is how much memory decoding takes of what is decoded, at most:
+// the shortest op, {"delete":1},, becomes one of opBytes.
+const decodeFactor = 8
+
+// unpackedSize is how large a checkpoint is before it is compressed, as far as
+// it tells.
+func unpackedSize(c storage.Checkpoint) int64 {
+	var h zstd.Header
+	if len(c.Data) == 0 || h.Decode(c.Data[1:]) != nil || !h.HasFCS {
+		return int64(len(c.Data))
+	}
+	return int64(min(h.FrameContentSize, storage.MaxCheckpointBytes))
+}
+
 // nearestPast is the newest checkpoint at seq or before that can be read, else
 // the page's beginning: the log alone is enough, if slow.
-func nearestPast(ctx context.Context, store storage.Store, logger *slog.Logger, id PageID, seq uint64) (past, error) {
+func nearestPast(ctx context.Context, store storage.Store, logger *slog.Logger, id PageID, seq uint64, read *pageRead) (past, error) {
 	for seq > 0 {
 		c, err := store.Checkpoint(ctx, id, seq)
 		var p past
 		if err == nil {
+			read.grow(decodeFactor * unpackedSize(c))
 			if p, err = decodeCheckpoint(c); err == nil {
 				return p, nil
 			}

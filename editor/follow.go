@@ -3,8 +3,11 @@ package editor
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
+	"halley/editor/budget"
 	"halley/push"
 	"halley/storage"
 )
@@ -65,6 +68,7 @@ func (s source) Reset(topic string, seq uint64) push.Event {
 // published is called by a page for each change, once it is durable.
 func (ps *Pages) published(id PageID, c Change) {
 	ps.catalog.moved(id, c.Seq, c.Time)
+	ps.excerpts.changed(id)
 	ps.hub.Publish(string(id), changeEvent(id, c))
 	ps.listChanged(id)
 }
@@ -177,16 +181,11 @@ func (ps *Pages) tellRow(id PageID) {
 	l.telling = false
 	row := *l
 	ps.catalog.mu.Unlock()
-	data, err := ps.rowData(row)
-	if err != nil {
-		ps.cfg.Logger.Warn("cannot tell of a page in the list", "page", id, "error", err)
-		return
-	}
-	ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: data})
+	ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: ps.rowData(row)})
 }
 
 // rowData is the data of a list event: the page's row, or that it is gone.
-func (ps *Pages) rowData(l listed) ([]byte, error) {
+func (ps *Pages) rowData(l listed) []byte {
 	if !l.set.Trashed.IsZero() {
 		type id struct {
 			ID PageID `json:"id"`
@@ -194,12 +193,11 @@ func (ps *Pages) rowData(l listed) ([]byte, error) {
 		return marshal(struct {
 			Page id   `json:"page"`
 			Gone bool `json:"gone"`
-		}{id{l.set.ID}, true}), nil
+		}{id{l.set.ID}, true})
 	}
-	row, err := ps.row(context.Background(), l, RoleNone)
 	return marshal(struct {
 		Page RowJSON `json:"page"`
-	}{ps.RowJSON(row)}), err
+	}{ps.RowJSON(ps.row(context.Background(), l, RoleNone))})
 }
 
 // A Follow is a request for an open line, as the edge understood it.
@@ -214,54 +212,95 @@ type Refused struct {
 	Err  error
 }
 
+// MaxPlacesALine bounds the pages times the clients of a Follow.
+const MaxPlacesALine = 500
+
 // Join checks that p may follow the pages and names its clients as being
-// there. It answers which pages are not followed, and release, which the
-// caller calls when the line ends. An error refuses the whole line.
+// there. It returns which pages are not followed, and release, which the
+// caller calls when the line ends. An error refuses the whole line: a
+// *BadValueError beyond MaxPlacesALine, ErrClientTaken, *TooManyError. Where
+// the budget has no room for presence, the line goes on without it.
 func (ps *Pages) Join(ctx context.Context, p Principal, f Follow) (refused []Refused, release func(), err error) {
 	if p.Nobody() {
 		return nil, nil, ErrSignedOut
 	}
-	type place struct {
-		page   PageID
-		client string
+	if err := f.check(); err != nil {
+		return nil, nil, err
 	}
-	var joined []place
-	release = func() {
-		for _, j := range joined {
-			ps.presence.detach(j.page, j.client)
-		}
-	}
+	j := joining{ps: ps, who: p}
 	for _, id := range f.Pages {
-		if err := ps.mayFollow(ctx, p, id); err != nil {
+		v, err := ps.mayFollow(ctx, p, id)
+		if err != nil {
 			refused = append(refused, Refused{id, err})
 			continue
 		}
 		for _, client := range f.Clients {
-			err := CheckClient(client)
-			if err == nil {
-				err = ps.mayUse(ctx, p, id, client)
-			}
-			if err == nil {
-				err = ps.presence.attach(id, client, p)
-			}
-			if err != nil {
-				release()
+			if err := j.join(ctx, id, client, v); err != nil {
+				j.release()
 				return nil, nil, err
 			}
-			joined = append(joined, place{id, client})
 		}
 	}
-	return refused, release, nil
+	return refused, j.release, nil
 }
 
-func (ps *Pages) mayFollow(ctx context.Context, p Principal, id PageID) error {
+func (f Follow) check() error {
+	if n := len(f.Pages) * len(f.Clients); n > MaxPlacesALine {
+		return &BadValueError{"client", fmt.Sprintf("is given too often: %d pages with %d clients are %d places, and a line has at most %d; open several lines",
+			len(f.Pages), len(f.Clients), n, MaxPlacesALine)}
+	}
+	for _, client := range f.Clients {
+		if err := CheckClient(client); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A joining is a line's clients that are named as being on its pages.
+type joining struct {
+	ps     *Pages
+	who    Principal
+	joined []clientOnPage
+}
+
+type clientOnPage struct {
+	page   PageID
+	client string
+}
+
+func (j *joining) join(ctx context.Context, id PageID, client string, v *view) error {
+	// Nobody else's edits are in the log, so nobody else's clients are.
+	alone := len(v.authors) == 0 || len(v.authors) == 1 && v.authors[j.who.ID]
+	if !alone {
+		if err := j.ps.mayUse(ctx, j.who, id, client); err != nil {
+			return err
+		}
+	}
+	err := j.ps.presence.attach(id, client, j.who)
+	var busy *budget.BusyError
+	if errors.As(err, &busy) {
+		return nil
+	}
+	if err == nil {
+		j.joined = append(j.joined, clientOnPage{id, client})
+	}
+	return err
+}
+
+func (j *joining) release() {
+	for _, at := range j.joined {
+		j.ps.presence.detach(at.page, at.client)
+	}
+}
+
+func (ps *Pages) mayFollow(ctx context.Context, p Principal, id PageID) (*view, error) {
 	set, _, err := ps.see(ctx, p, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !set.Trashed.IsZero() {
-		return ErrTrashed
+		return nil, ErrTrashed
 	}
-	_, err = ps.look(ctx, id) // so that what cannot be read is said before the line opens
-	return err
+	return ps.look(ctx, id) // so that what cannot be read is said before the line opens
 }

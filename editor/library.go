@@ -9,11 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"halley/ot"
 )
@@ -101,7 +97,7 @@ func (ps *Pages) writeFirst(ctx context.Context, p Principal, id PageID, content
 		return view{}, err
 	}
 	e := Edit{Client: "create-" + string(id), N: 1, Delta: fromEmpty(content)}
-	if _, err := ps.submit(ctx, id, &request{Edit: e, author: p.ID, digest: e.digest()}); err != nil {
+	if _, err := ps.submit(ctx, id, newRequest(e, p.ID)); err != nil {
 		return view{}, err
 	}
 	v, err := ps.look(ctx, id)
@@ -233,137 +229,64 @@ func (ps *Pages) changeSettings(ctx context.Context, p Principal, id PageID, edi
 
 // A ListQuery says which pages to list.
 type ListQuery struct {
-	Text    string // only pages whose title or text has all its words, in any case
-	Trashed bool   // those in the trash instead
-	Limit   int    // most rows
-	// After is the last row of the listing before: its time and id.
+	Trashed bool // those in the trash instead
+	Limit   int  // most rows
+	// After and AfterID are the Updated and ID of the last row of the listing
+	// before.
 	After   time.Time
 	AfterID PageID
+}
+
+func (q ListQuery) after() position {
+	if q.AfterID == "" {
+		return position{}
+	}
+	return position{q.After.UnixMilli(), q.AfterID}
 }
 
 // A Row is a page in a list.
 type Row struct {
 	Page
-	Excerpt string   // the beginning of its text
+	Excerpt string   // the beginning of its text, as far as it is known yet
 	Here    []Person // who is there now
 }
 
 // List returns the pages that p may see, newest change first, and whether
-// there are more.
+// there are more. It loads none of them.
 func (ps *Pages) List(ctx context.Context, p Principal, q ListQuery) (rows []Row, more bool, err error) {
 	if p.Nobody() {
 		return nil, false, ErrSignedOut
 	}
-	words := strings.Fields(strings.ToLower(q.Text))
-	last := listed{set: Settings{ID: q.AfterID}, updated: q.After}
-	for _, l := range ps.catalog.list(q.Trashed) {
-		if q.AfterID != "" && newestFirst(l, last) <= 0 {
-			continue
+	at := q.after()
+	for {
+		part := ps.catalog.part(q.Trashed, at, min(listPart, q.Limit+1))
+		for _, l := range part {
+			at = l.position()
+			role, err := ps.auth.Role(ctx, p, l.set)
+			if err != nil {
+				return nil, false, err
+			}
+			if role < RoleView {
+				continue
+			}
+			if len(rows) == q.Limit {
+				return rows, true, nil
+			}
+			rows = append(rows, ps.row(ctx, l, role))
 		}
-		role, err := ps.auth.Role(ctx, p, l.set)
-		if err != nil {
-			return nil, false, err
+		if len(part) == 0 || ctx.Err() != nil {
+			return rows, false, ctx.Err()
 		}
-		if role < RoleView {
-			continue
-		}
-		found, err := ps.hasWords(ctx, l, words)
-		if err != nil {
-			return nil, false, err
-		}
-		if !found {
-			continue
-		}
-		if len(rows) == q.Limit {
-			return rows, true, nil
-		}
-		row, err := ps.row(ctx, l, role)
-		if err != nil {
-			return nil, false, err
-		}
-		rows = append(rows, row)
 	}
-	return rows, false, nil
 }
 
-// textOf is a page's text, or its first most UTF-16 units. One damaged page
-// must not take the list of all from everybody: its text is then empty.
-func (ps *Pages) textOf(ctx context.Context, l listed, most int) (string, error) {
-	if l.head == 0 {
-		return "", nil
-	}
-	v, err := ps.look(ctx, l.set.ID)
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", err
-		}
-		ps.cfg.Logger.Error("cannot read a page for the list", "page", l.set.ID, "error", err)
-		return "", nil
-	}
-	if most >= v.content.Len() {
-		return v.content.Text(), nil
-	}
-	var text strings.Builder
-	for _, op := range v.content.Slice(0, most) {
-		text.WriteString(op.Insert)
-	}
-	return text.String(), nil
-}
-
-const excerptChars = 160
-
-// row is a page as lists show it. Its excerpt is read once for each change.
-func (ps *Pages) row(ctx context.Context, l listed, role Role) (Row, error) {
-	if l.excerptAt != l.head {
-		text, err := ps.textOf(ctx, l, 4*excerptChars)
-		if err != nil {
-			return Row{}, err
-		}
-		l.excerpt, l.excerptAt = excerpt(text), l.head
-		ps.catalog.noteExcerpt(l)
-	}
+// row is a page as lists show it.
+func (ps *Pages) row(ctx context.Context, l listed, role Role) Row {
 	return Row{
 		Page:    Page{Settings: l.set, Seq: l.head, Updated: l.updated, Role: role},
-		Excerpt: l.excerpt,
+		Excerpt: ps.excerpts.of(ctx, l.set.ID, l.head),
 		Here:    ps.presence.here(l.set.ID),
-	}, nil
-}
-
-// excerpt is the beginning of a text in one line, cut between words.
-func excerpt(text string) string {
-	var out strings.Builder
-	chars := 0
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufffc' }) {
-		n := len([]rune(word)) + 1
-		if chars > 0 && chars+n > excerptChars {
-			return out.String() + " …"
-		}
-		if chars > 0 {
-			out.WriteByte(' ')
-		}
-		out.WriteString(word)
-		chars += n
-		if chars > excerptChars { // one word that is longer than an excerpt
-			return string([]rune(out.String())[:excerptChars]) + "…"
-		}
 	}
-	return out.String()
-}
-
-// hasWords reports whether a page's title and text have all the words, which
-// are in lower case.
-func (ps *Pages) hasWords(ctx context.Context, l listed, words []string) (bool, error) {
-	title := strings.ToLower(l.set.Title)
-	missing := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.Contains(title, w) })
-	if len(missing) == 0 {
-		return true, nil
-	}
-	text, err := ps.textOf(ctx, l, math.MaxInt)
-	if err != nil {
-		return false, err
-	}
-	text = strings.ToLower(text)
-	return !slices.ContainsFunc(missing, func(w string) bool { return !strings.Contains(text, w) }), nil
 }
 
 // Authors are all who changed the page, by id.

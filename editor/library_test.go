@@ -154,12 +154,12 @@ func TestSearch(t *testing.T) {
 		query string
 		want  int
 	}{{"pumpkin", 2}, {"SOUP pump", 1}, {"soup test", 1}, {"leek", 0}} {
-		rows, _, err := ps.List(t.Context(), ann, ListQuery{Text: c.query, Limit: 10})
-		if err != nil || len(rows) != c.want {
-			t.Errorf("%q finds %d pages, %v, want %d", c.query, len(rows), err, c.want)
+		found, err := ps.Search(t.Context(), ann, SearchQuery{Text: c.query, Limit: 10})
+		if err != nil || len(found.Rows) != c.want {
+			t.Errorf("%q finds %d pages, %v, want %d", c.query, len(found.Rows), err, c.want)
 		}
-		if c.want == 1 && rows[0].ID != soup {
-			t.Errorf("%q finds %s", c.query, rows[0].Excerpt)
+		if c.want == 1 && found.Rows[0].ID != soup {
+			t.Errorf("%q finds %s", c.query, found.Rows[0].Excerpt)
 		}
 	}
 }

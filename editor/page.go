@@ -1,6 +1,7 @@
 package editor
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,11 @@ const (
 	// maxBatch bounds what one append carries, so that a crowd on one page
 	// does not hold up the others' commits.
 	maxBatch = 512
-	// maxClients bounds the clients that a page remembers; the log has them all.
-	maxClients = 4096
+	// largeEdit is from how many bytes on edits come to their page one at a
+	// time, so that the small ones between them are answered.
+	largeEdit = 64 << 10
+	// resizeBytes is by how much a page grows before it is counted again.
+	resizeBytes = 2 << 10
 )
 
 // A page is one loaded page: a goroutine that owns its state.
@@ -30,16 +34,24 @@ type page struct {
 	logger  *slog.Logger
 	now     func() time.Time
 	idle    time.Duration
-	retire  func(*page)         // takes the page out of the registry, before done closes
+	retire  func(*page) // takes the page out of the registry, before done closes
+	resized func(*page, resident)
 	keep    func(PageID, *view) // has a checkpoint written, later
 
+	reads *reads
+
 	mailbox chan *call
+	large   chan struct{} // held by the one large edit that may be in the mailbox
 	stop    chan struct{} // closed by the registry: finish what is queued and end
 	done    chan struct{} // closed by the page: it takes no more calls
 	view    atomic.Pointer[view]
 	touched atomic.Int64 // when it was last asked for, Unix nanoseconds
 
+	place   *list.Element // in the cache; guarded by Pages.mu
+	counted resident      // by the cache; guarded by Pages.mu
+
 	st     *state
+	size   resident  // as the cache was last told
 	last   time.Time // of the newest change
 	kept   uint64    // the seq of the newest checkpoint, written or on its way
 	broken bool      // the log could not be read again after a doubtful append
@@ -74,7 +86,9 @@ func (p *page) load(ctx context.Context, epoch string, limit int) error {
 	if err != nil {
 		return fmt.Errorf("load page %s: %w", p.id, err)
 	}
-	now, from, err := pastOf(ctx, p.store, p.logger, p.id, head)
+	read := p.reads.begin()
+	defer read.end()
+	now, from, err := readPast(ctx, p.store, p.logger, p.id, head, read)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
@@ -82,6 +96,20 @@ func (p *page) load(ctx context.Context, epoch string, limit int) error {
 	p.st, p.last, p.kept = now.state, now.time, from
 	p.show(now.authors)
 	return nil
+}
+
+// measure is what the page holds now.
+func (p *page) measure() resident {
+	return resident{int64(p.st.content.Size()), p.st.bytes(len(p.view.Load().authors))}
+}
+
+// recount tells the cache where the page has grown or shrunk by much.
+func (p *page) recount() {
+	now := p.measure()
+	if grown := now.bytes - p.size.bytes; grown > resizeBytes || grown < -resizeBytes {
+		p.size = now
+		p.resized(p, now)
+	}
 }
 
 func (p *page) show(authors map[string]bool) {
@@ -103,6 +131,7 @@ func (p *page) run() {
 		case c := <-p.mailbox:
 			batch := p.gather(c)
 			p.serve(batch)
+			p.recount()
 			if p.broken {
 				p.end(errUnloaded)
 				return
@@ -119,6 +148,11 @@ func (p *page) run() {
 			p.end(errUnloaded)
 			return
 		case <-p.stop:
+			// Who found the page before it was told to end is still answered:
+			// where pages come and go quickly, they would hardly get in again.
+			for len(p.mailbox) > 0 && !p.broken {
+				p.serve(p.gather(<-p.mailbox))
+			}
 			p.end(errUnloaded)
 			return
 		}
@@ -160,7 +194,8 @@ func (p *page) end(reason error) {
 func (p *page) serve(batch []*call) {
 	work := p.st.fork()
 	var changes []storage.Change
-	var waiting []*call // those whose answer depends on the append
+	var deltas []ot.Delta // of changes
+	var waiting []*call   // those whose answer depends on the append
 	verdicts := make(map[*call]verdict, len(batch))
 	for _, c := range batch {
 		v, err := p.stepOne(work, c)
@@ -174,6 +209,7 @@ func (p *page) serve(batch []*call) {
 			verdicts[c] = v
 			if v.kind == committed {
 				changes = append(changes, p.record(c.req, v, work))
+				deltas = append(deltas, v.delta)
 			}
 		default:
 			c.answer <- answer{verdict: v}
@@ -182,7 +218,7 @@ func (p *page) serve(batch []*call) {
 	if len(waiting) == 0 {
 		return
 	}
-	if err := p.commit(work, changes); err != nil {
+	if err := p.commit(work, changes, deltas); err != nil {
 		for _, c := range waiting {
 			c.answer <- answer{err: err}
 		}
@@ -217,9 +253,7 @@ func (p *page) know(work *state, client string) error {
 	if c.N == 0 {
 		return nil
 	}
-	if len(p.st.clients) >= maxClients {
-		clear(p.st.clients)
-	}
+	// A batch may bring more than maxClients; adopt drops what is too much.
 	p.st.clients[client] = clientState{c.Author, c.N, c.Seq, c.Digest}
 	return nil
 }
@@ -238,7 +272,7 @@ func (p *page) record(r *request, v verdict, work *state) storage.Change {
 
 // commit makes the changes durable, then advances what readers see, then
 // publishes. The order is the promise: nobody hears of what is not on disk.
-func (p *page) commit(work *state, changes []storage.Change) error {
+func (p *page) commit(work *state, changes []storage.Change, deltas []ot.Delta) error {
 	if len(changes) > 0 {
 		if err := p.append(changes); err != nil {
 			return err
@@ -253,8 +287,7 @@ func (p *page) commit(work *state, changes []storage.Change) error {
 	}
 	p.show(authors)
 	for i, c := range changes {
-		delta := p.st.recent[len(p.st.recent)-len(changes)+i].delta
-		p.publish(p.id, Change{c.Seq, delta, c.Author, c.Client, c.N, c.Time})
+		p.publish(p.id, Change{c.Seq, deltas[i], c.Author, c.Client, c.N, c.Time})
 	}
 	p.logger.Debug("committed", "page", p.id, "seq", p.st.seq, "changes", p.st.seq-before)
 	return nil

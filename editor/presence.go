@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"halley/editor/budget"
 )
 
 const (
@@ -18,6 +20,12 @@ const (
 	sweepEvery = 500 * time.Millisecond
 
 	presencePerSecond = 20 // of one client
+
+	// A place is one client on one page. A person may have so many, and each is
+	// counted for the budget.
+	maxPlaces    = 2000
+	maxAllPlaces = 50_000 // of everybody
+	placeBytes   = 768
 
 	// Of a crowd only so many are told, those who were active last: a thousand
 	// cursors are no help to anybody, and cost a million events a second.
@@ -77,24 +85,34 @@ type presence struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	mu    sync.Mutex // guards all below; never held over a call out
-	pages map[PageID]*room
-	total int // clients in all rooms
+	share *budget.Share
+
+	mu     sync.Mutex // guards all below; never held over a call out
+	pages  map[PageID]*room
+	places map[string]int // by person
+	total  int            // places
 }
 
 // A room is one page's presence.
 type room struct {
 	clients map[string]*guest
-	present int      // how many of them
-	counted int      // as readers know it
-	left    []string // to be told: they left, or are no longer listed
-	armed   bool     // a flush is coming
+	people  map[string]*coloring // those who have a colour here, by id
+	present int                  // how many of them
+	counted int                  // as readers know it
+	left    []string             // to be told: they left, or are no longer listed
+	armed   bool                 // a flush is coming
+}
+
+// A coloring is the colour that a person has on a page.
+type coloring struct {
+	color   string
+	clients int // that have it
 }
 
 // A guest is one open editor in a room.
 type guest struct {
 	who     Principal
-	color   string // on this page: see room.color
+	color   string // on this page: see room.color; "" until it posts
 	lines   int    // open lines that name it
 	present bool   // it posted, and has not left
 	listed  bool   // it is present, and among those who are told of
@@ -104,11 +122,14 @@ type guest struct {
 	active  time.Time     // when it last was
 	told    presentClient // as readers know it; zero: they do not
 	until   time.Time     // without a line: when it is gone
-	limit   *rate.Limiter
+	limit   *rate.Limiter // nil until it posts
 }
 
 func newPresence(ps *Pages) *presence {
-	pr := &presence{ps: ps, stop: make(chan struct{}), pages: map[PageID]*room{}}
+	pr := &presence{
+		ps: ps, share: ps.cfg.Budget.Share("presence", 0.05),
+		stop: make(chan struct{}), pages: map[PageID]*room{}, places: map[string]int{},
+	}
 	pr.done.Go(pr.sweep)
 	return pr
 }
@@ -130,21 +151,21 @@ func (pr *presence) claim(id PageID, client, user string) error {
 	return nil
 }
 
-// guest finds or makes the client's place in the room. The caller holds mu.
+// guest finds or makes the client's place in the room. Errors: ErrClientTaken,
+// *TooManyError, *budget.BusyError. The caller holds mu.
 func (pr *presence) guest(id PageID, client string, who Principal) (*room, *guest, error) {
 	r := pr.pages[id]
 	if r == nil {
-		r = &room{clients: map[string]*guest{}}
-		pr.pages[id] = r
+		r = &room{clients: map[string]*guest{}, people: map[string]*coloring{}}
 	}
 	g := r.clients[client]
 	if g == nil {
-		if pr.total >= maxPresent || !r.hasPlace(who) {
-			return nil, nil, &TooManyError{postGrace}
+		if err := pr.takePlace(who.ID); err != nil {
+			return nil, nil, err
 		}
-		pr.total++
-		g = &guest{who: who, color: r.color(who), limit: rate.NewLimiter(presencePerSecond, 2*presencePerSecond)}
+		g = &guest{who: who}
 		r.clients[client] = g
+		pr.pages[id] = r
 	}
 	if g.who.ID != who.ID {
 		return nil, nil, ErrClientTaken
@@ -153,28 +174,44 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 	return r, g, nil
 }
 
-// hasPlace reports whether a person may have another client here. The caller
-// holds mu.
-func (r *room) hasPlace(who Principal) bool {
-	own := 0
-	for _, g := range r.clients {
-		if g.who.ID == who.ID {
-			own++
+func (pr *presence) takePlace(user string) error {
+	if pr.total >= maxAllPlaces || pr.places[user] >= maxPlaces {
+		return &TooManyError{lineGrace}
+	}
+	if err := pr.share.Take(placeBytes); err != nil {
+		return err
+	}
+	pr.places[user]++
+	pr.total++
+	return nil
+}
+
+// remove takes a client's place away. The caller holds mu.
+func (pr *presence) remove(r *room, client string) {
+	g := r.clients[client]
+	delete(r.clients, client)
+	if c := r.people[g.who.ID]; c != nil && g.color != "" {
+		if c.clients--; c.clients == 0 {
+			delete(r.people, g.who.ID)
 		}
 	}
-	return own < maxPersonClients
+	if pr.places[g.who.ID]--; pr.places[g.who.ID] == 0 {
+		delete(pr.places, g.who.ID)
+	}
+	pr.total--
+	pr.share.Give(placeBytes)
 }
 
 // color is a person's own where nobody else here has it or one like it, else one
 // of which that is so, else one that nobody has, as long as there are any. All
 // their clients have the same.
 func (r *room) color(who Principal) string {
+	if c := r.people[who.ID]; c != nil {
+		return c.color
+	}
 	taken := map[string]bool{}
-	for _, g := range r.clients {
-		if g.who.ID == who.ID {
-			return g.color
-		}
-		taken[g.color] = true
+	for _, c := range r.people {
+		taken[c.color] = true
 	}
 	own, n := max(slices.Index(PersonColors, who.Color), 0), len(PersonColors)
 	free := ""
@@ -203,6 +240,7 @@ func (pr *presence) post(id PageID, who Principal, h Here) error {
 		pr.leave(id, r, h.Client)
 		return nil
 	}
+	r.begin(g)
 	if !g.limit.AllowN(now, 1) {
 		return &TooManyError{time.Second / presencePerSecond}
 	}
@@ -217,6 +255,20 @@ func (pr *presence) post(id PageID, who Principal, h Here) error {
 	}
 	pr.arm(id, r)
 	return nil
+}
+
+// begin gives a client that posts for the first time what it needs for that:
+// a line may name many that never do.
+func (r *room) begin(g *guest) {
+	if g.limit != nil {
+		return
+	}
+	g.limit = rate.NewLimiter(presencePerSecond, 2*presencePerSecond)
+	g.color = r.color(g.who)
+	if r.people[g.who.ID] == nil {
+		r.people[g.who.ID] = &coloring{color: g.color}
+	}
+	r.people[g.who.ID].clients++
 }
 
 // attach counts a line that names the client; detach takes it back.
@@ -262,8 +314,7 @@ func (pr *presence) leave(id PageID, r *room, client string) {
 		pr.arm(id, r)
 	}
 	if g.lines == 0 {
-		delete(r.clients, client)
-		pr.total--
+		pr.remove(r, client)
 	}
 }
 

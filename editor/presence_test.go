@@ -368,12 +368,12 @@ func TestColorsDifferOnAPage(t *testing.T) {
 // TestPresenceIsBounded has one person make up clients without end.
 func TestPresenceIsBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, ps *Pages, id PageID) {
-		for i := range maxPersonClients + 10 {
+		for i := range maxPlaces + 10 {
 			h := Here{Client: fmt.Sprintf("client-%d", i), Base: 1, State: StateActive}
 			err := ps.Presence(t.Context(), ann, id, h)
 			var many *TooManyError
-			if refused := errors.As(err, &many); refused != (i >= maxPersonClients) {
-				t.Fatalf("client %d = %v, want a refusal from %d on", i, err, maxPersonClients)
+			if refused := errors.As(err, &many); refused != (i >= maxPlaces) {
+				t.Fatalf("client %d = %v, want a refusal from %d on", i, err, maxPlaces)
 			}
 		}
 		post(t, ps, bob, id, "client-of-bob", StateActive) // others are not affected

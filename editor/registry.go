@@ -111,17 +111,21 @@ type Pages struct {
 	quota    *quota
 	edits    [lagging]atomic.Uint64 // answered, by verdict
 
-	behind chan struct{} // one place for each edit that may be brought near at once
+	laggards *laggards
+	reads    *reads
+	excerpts *excerpts
+	searches *searches
 
-	checkpoints     *checkpointer
-	stopCheckpoints context.CancelFunc
+	checkpoints *checkpointer
+	stopWriting context.CancelFunc
 
 	mu       sync.Mutex // guards what follows
 	loaded   map[PageID]*entry
+	cache    cache
 	draining bool
 
 	running sync.WaitGroup // page goroutines
-	writing sync.WaitGroup // the checkpointer's
+	writing sync.WaitGroup // those that write in the background: checkpoints, excerpts
 	closing sync.Once
 }
 
@@ -137,9 +141,15 @@ type entry struct {
 func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer, people People) (*Pages, error) {
 	ps := &Pages{
 		cfg: cfg.withDefaults(), store: store, auth: auth, people: people,
-		loaded: map[PageID]*entry{}, behind: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		loaded: map[PageID]*entry{}, laggards: newLaggards(runtime.GOMAXPROCS(0), cfg.Budget),
 	}
 	ps.quota = newQuota(store, ps.cfg)
+	pages := cfg.Budget.Share("pages", 0.75)
+	pages.Shrinks(ps.shrink)
+	ps.cache.share, ps.cache.maxContent = pages, int64(ps.cfg.MaxLoadedBytes)
+	ps.reads = &reads{share: pages}
+	ps.searches = newSearches(cfg.Budget)
+	ps.excerpts = newExcerpts(ps)
 	var err error
 	if ps.secret, err = storage.Secret(ctx, store, "secret/page-ids"); err != nil {
 		return nil, fmt.Errorf("read the key for page ids: %w", err)
@@ -151,8 +161,9 @@ func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer,
 	ps.presence = newPresence(ps)
 	ps.checkpoints = newCheckpointer(store, ps.cfg.Logger)
 	writing, stop := context.WithCancel(context.Background())
-	ps.stopCheckpoints = stop
+	ps.stopWriting = stop
 	ps.writing.Go(func() { ps.checkpoints.run(writing) })
+	ps.writing.Go(func() { ps.excerpts.run(writing) })
 	return ps, nil
 }
 
@@ -194,7 +205,7 @@ func (ps *Pages) close() {
 	}
 	ps.mu.Unlock()
 	ps.running.Wait()
-	ps.stopCheckpoints()
+	ps.stopWriting()
 	ps.writing.Wait()
 	ps.presence.close()
 	ps.hub.Close()
@@ -207,6 +218,7 @@ func (ps *Pages) halt(p *page) {
 	default:
 		close(p.stop)
 	}
+	ps.cache.leave(p)
 }
 
 // open returns the page, loading it from the log where it is not in memory.
@@ -216,6 +228,8 @@ func (ps *Pages) open(ctx context.Context, id PageID) (*page, error) {
 	if !ok {
 		e = &entry{ready: make(chan struct{})}
 		ps.loaded[id] = e
+	} else if e.page != nil {
+		ps.cache.touch(e.page)
 	}
 	ps.mu.Unlock()
 	if !ok {
@@ -236,9 +250,10 @@ func (ps *Pages) open(ctx context.Context, id PageID) (*page, error) {
 
 func (ps *Pages) load(ctx context.Context, id PageID, e *entry) {
 	p := &page{
-		id: id, store: ps.store, publish: ps.published, retire: ps.retire, keep: ps.checkpoints.keep,
-		logger: ps.cfg.Logger, now: ps.cfg.Now, idle: ps.cfg.IdleUnload,
-		mailbox: make(chan *call, mailboxSize), stop: make(chan struct{}), done: make(chan struct{}),
+		id: id, store: ps.store, publish: ps.published, retire: ps.retire, resized: ps.resized, keep: ps.checkpoints.keep,
+		logger: ps.cfg.Logger, now: ps.cfg.Now, idle: ps.cfg.IdleUnload, reads: ps.reads,
+		mailbox: make(chan *call, mailboxSize), large: make(chan struct{}, 1),
+		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.touched.Store(ps.cfg.Now().UnixNano())
 	err := p.load(ctx, ps.store.Epoch(), ps.cfg.MaxPageBytes)
@@ -251,35 +266,13 @@ func (ps *Pages) load(ctx context.Context, id PageID, e *entry) {
 		return
 	}
 	e.page = p
+	p.size = p.measure()
+	ps.cache.add(p)
 	if ps.draining {
 		ps.halt(p)
 	}
 	ps.running.Go(p.run)
 	ps.makeRoom()
-}
-
-// makeRoom unloads the pages that were asked for longest ago until the rest
-// fit. The caller holds mu.
-func (ps *Pages) makeRoom() {
-	total := 0
-	var oldest *page
-	for {
-		total, oldest = 0, nil
-		for _, e := range ps.loaded {
-			p := e.page
-			if p == nil || isClosed(p.stop) {
-				continue
-			}
-			total += p.view.Load().content.Size()
-			if oldest == nil || p.touched.Load() < oldest.touched.Load() {
-				oldest = p
-			}
-		}
-		if total <= ps.cfg.MaxLoadedBytes || oldest == nil {
-			return
-		}
-		ps.halt(oldest)
-	}
 }
 
 func isClosed(c chan struct{}) bool {
@@ -298,6 +291,7 @@ func (ps *Pages) retire(p *page) {
 	if e := ps.loaded[p.id]; e != nil && e.page == p {
 		delete(ps.loaded, p.id)
 	}
+	ps.cache.ended(p)
 }
 
 // look returns what readers of a page may see now. Nothing is checked.
@@ -327,7 +321,7 @@ func (ps *Pages) Submit(ctx context.Context, p Principal, id PageID, e Edit) (ui
 	if err := ps.presence.claim(id, e.Client, p.ID); err != nil {
 		return 0, err
 	}
-	r := &request{Edit: e, author: p.ID, digest: e.digest()}
+	r := newRequest(e, p.ID)
 	switch {
 	case !set.Trashed.IsZero():
 		r.refused = ErrTrashed
@@ -391,6 +385,17 @@ func (ps *Pages) ask(ctx context.Context, id PageID, r *request) (verdict, error
 		return verdict{}, err
 	}
 	c := &call{ctx: ctx, req: r, answer: make(chan answer, 1)}
+	if r.bytes > largeEdit {
+		select {
+		case p.large <- struct{}{}:
+			defer func() { <-p.large }()
+			r.normal() // here, not in the page's goroutine
+		case <-p.done:
+			return verdict{}, errUnloaded
+		case <-ctx.Done():
+			return verdict{}, ctx.Err()
+		}
+	}
 	select {
 	case p.mailbox <- c:
 	case <-p.done:
@@ -413,67 +418,6 @@ func (ps *Pages) ask(ctx context.Context, id PageID, r *request) (verdict, error
 		return verdict{}, ctx.Err()
 	}
 }
-
-// bringNear transforms a lagging edit up to the head as it is now, in the
-// caller's goroutine, so that nobody else on the page waits for it.
-func (ps *Pages) bringNear(ctx context.Context, id PageID, r *request) error {
-	if err := ps.enterBehind(ctx); err != nil {
-		return err
-	}
-	defer ps.leaveBehind()
-	v, err := ps.look(ctx, id)
-	if err != nil {
-		return err
-	}
-	from, delta := r.Base, normal(r.Delta)
-	if r.near != nil {
-		from, delta = r.near.base, r.near.delta
-	}
-	if cost := uint64(max(len(r.Delta), 1)) * (v.seq - from); cost > uint64(ps.cfg.MaxTransformCost) {
-		return &BaseTooOldError{r.Base, v.seq}
-	}
-	lengthAtBase := v.content.Len()
-	err = ps.store.Read(ctx, id, from, v.seq, func(sc storage.Change) error {
-		if sc.Seq%changesATurn == 0 {
-			runtime.Gosched()
-		}
-		c, err := decodeChange(sc)
-		if err != nil {
-			return err
-		}
-		lengthAtBase -= growth(c.Delta)
-		delta = ot.Transform(c.Delta, delta, false)
-		return ctx.Err()
-	})
-	if err != nil {
-		return fmt.Errorf("transform an edit of %s from seq %d: %w", id, from, err)
-	}
-	if r.near == nil {
-		if err := checkFit(r.Delta, lengthAtBase); err != nil {
-			return err
-		}
-	}
-	r.near = &nearEdit{v.seq, delta}
-	return nil
-}
-
-// changesATurn is over how many changes a lagging edit is transformed before
-// others have their turn on the processor: what takes about a tenth of a
-// millisecond.
-const changesATurn = 64
-
-// enterBehind waits until there is room to bring a lagging edit near. Only so
-// many are at it that half of the processors are left to everybody else.
-func (ps *Pages) enterBehind(ctx context.Context) error {
-	select {
-	case ps.behind <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (ps *Pages) leaveBehind() { <-ps.behind }
 
 // blame turns the index of an op that cuts a surrogate pair, found in the
 // edit as transformed, into the index of the op as it was sent.
@@ -508,7 +452,9 @@ func (ps *Pages) contentAt(ctx context.Context, id PageID, seq uint64) (*ot.Cont
 	if seq > v.seq {
 		return nil, time.Time{}, ErrNoSuchSeq
 	}
-	p, _, err := pastOf(ctx, ps.store, ps.cfg.Logger, id, seq)
+	read := ps.reads.begin()
+	defer read.end()
+	p, _, err := readPast(ctx, ps.store, ps.cfg.Logger, id, seq, read)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

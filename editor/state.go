@@ -2,21 +2,36 @@ package editor
 
 import (
 	"errors"
-	"iter"
 
 	"halley/ot"
 )
 
-// recentChanges is how many committed changes a page keeps at hand for
-// transforming; an edit that lags more is brought near outside the page.
-const recentChanges = 1000
+const (
+	// recentChanges is how many committed changes a page keeps at hand for
+	// transforming, at least, where they are small. An edit that lags more is
+	// brought near outside the page.
+	recentChanges = 1000
+	// maxRecentBytes bounds what the changes at hand take. The newest one stays
+	// however large it is.
+	maxRecentBytes = 1 << 20
+	// maxClients bounds the clients that a page remembers; the log has them all.
+	maxClients = 1024
+	// stepCost is how many ops an edit may be transformed over in its page's
+	// goroutine: about a millisecond. An edit that costs more is transformed
+	// outside. Each time that it comes back it may cost four times as much, up
+	// to maxStepCost, or others' large edits could keep it out for ever.
+	stepCost    = 50_000
+	maxStepCost = 16 * stepCost
+)
 
 // A recent is a committed change as transforming needs it.
 type recent struct {
 	delta  ot.Delta
-	client string
-	n      uint64
+	growth int   // by how many units it changes the content's length
+	bytes  int64 // that it holds
 }
+
+func newRecent(d ot.Delta) recent { return recent{d, growth(d), deltaBytes(d)} }
 
 // A clientState is what a page knows of one client.
 type clientState struct {
@@ -33,6 +48,7 @@ type state struct {
 	seq     uint64
 	content *ot.Content
 	recent  []recent // the newest changes, the last one being seq
+	held    int64    // bytes of recent
 	limit   int      // bytes of content
 	clients map[string]clientState
 	stepped map[string]clientState // of a fork: clients that its steps moved
@@ -58,10 +74,38 @@ func (s *state) adopt(w *state) {
 	for id, c := range w.stepped {
 		s.clients[id] = c
 	}
-	s.seq, s.content, s.recent = w.seq, w.content, w.recent
-	if len(s.recent) > 2*recentChanges {
-		s.recent = append([]recent(nil), s.recent[len(s.recent)-recentChanges:]...)
+	s.seq, s.content, s.recent, s.held = w.seq, w.content, w.recent, w.held
+	s.trim()
+	for id := range s.clients { // any of them: the log has them all
+		if len(s.clients) <= maxClients {
+			break
+		}
+		delete(s.clients, id)
 	}
+}
+
+// trim drops the oldest of the changes at hand where they are too many. It
+// copies the rest, so it keeps only half: then it has little to do each time.
+func (s *state) trim() {
+	if len(s.recent) <= 2*recentChanges && s.held <= maxRecentBytes {
+		return
+	}
+	kept, bytes := 0, int64(0)
+	for i := len(s.recent) - 1; i >= 0 && kept < recentChanges; i-- {
+		if kept > 0 && bytes+s.recent[i].bytes > maxRecentBytes/2 {
+			break
+		}
+		kept, bytes = kept+1, bytes+s.recent[i].bytes
+	}
+	s.recent = append([]recent(nil), s.recent[len(s.recent)-kept:]...)
+	s.held = bytes
+}
+
+// note adds the newest change to those at hand.
+func (s *state) note(d ot.Delta) {
+	r := newRecent(d)
+	s.recent = append(s.recent, r)
+	s.held += r.bytes
 }
 
 // client looks through a fork's own steps first.
@@ -78,6 +122,9 @@ type request struct {
 	Edit
 	author string
 	digest [16]byte
+	bytes  int64 // that the delta as sent holds
+
+	normalized ot.Delta // see normal
 
 	refused error // trash or a lost right: said after a resend is recognised
 
@@ -86,9 +133,30 @@ type request struct {
 	near *nearEdit
 }
 
+func newRequest(e Edit, author string) *request {
+	return &request{Edit: e, author: author, digest: e.digest(), bytes: deltaBytes(e.Delta)}
+}
+
+// normal is the delta in the one form that is committed, made once.
+func (r *request) normal() ot.Delta {
+	if r.normalized == nil {
+		r.normalized = normal(r.Delta)
+	}
+	return r.normalized
+}
+
 type nearEdit struct {
 	base  uint64
 	delta ot.Delta
+	times int // that it was brought near
+}
+
+// stepCost is what transforming the edit may cost in its page's goroutine.
+func (r *request) stepCost() int {
+	if r.near == nil {
+		return stepCost
+	}
+	return min(stepCost<<(2*min(r.near.times, 8)), maxStepCost)
 }
 
 // A verdict is step's answer where there is no error.
@@ -163,39 +231,44 @@ func (s *state) take(r *request) (verdict, error) {
 	if r.near != nil {
 		base, delta = r.near.base, r.near.delta
 	}
-	behind := int(s.seq - base)
-	if behind > len(s.recent) || behind > recentChanges {
+	if s.seq-base > uint64(len(s.recent)) {
 		return verdict{kind: lagging}, nil
 	}
-	since := s.recent[len(s.recent)-behind:]
+	since := s.recent[len(s.recent)-int(s.seq-base):]
 	if r.near == nil {
 		if err := s.fits(delta, since); err != nil {
 			return verdict{}, err
 		}
-		delta = normal(delta)
+		delta = r.normal()
 		if len(delta) == 0 {
 			return verdict{kind: empty, seq: s.seq}, nil
 		}
 	}
-	return s.advance(r, ot.TransformOver(deltas(since), delta, false))
+	delta, ok := transformWithin(r.stepCost(), delta, since)
+	if !ok {
+		return verdict{kind: lagging}, nil
+	}
+	return s.advance(r, delta)
 }
 
-func deltas(changes []recent) iter.Seq[ot.Delta] {
-	return func(yield func(ot.Delta) bool) {
-		for i := range changes {
-			if !yield(changes[i].delta) {
-				return
-			}
+// transformWithin transforms d over changes, unless that costs more than most.
+func transformWithin(most int, d ot.Delta, changes []recent) (ot.Delta, bool) {
+	t := ot.NewTransformer(d, false)
+	for i := range changes {
+		if t.Cost()+t.StepCost(changes[i].delta) > most {
+			return nil, false
 		}
+		t.Over(changes[i].delta)
 	}
+	return t.Delta(), true
 }
 
 // fits checks a delta as sent against the content at its base, of which only
 // the length is known here: a cut through a surrogate pair shows in advance.
 func (s *state) fits(d ot.Delta, since []recent) error {
 	length := s.content.Len()
-	for _, h := range since {
-		length -= growth(h.delta)
+	for i := range since {
+		length -= since[i].growth
 	}
 	return checkFit(d, length)
 }
@@ -210,7 +283,7 @@ func (s *state) advance(r *request, delta ot.Delta) (verdict, error) {
 		return verdict{}, err
 	}
 	s.seq++
-	s.recent = append(s.recent, recent{delta, r.Client, r.N})
+	s.note(delta)
 	s.stepped[r.Client] = clientState{r.author, r.N, s.seq, r.digest}
 	return verdict{kind: committed, seq: s.seq, delta: delta}, nil
 }
@@ -224,9 +297,7 @@ func (s *state) replay(c Change) error {
 		return err
 	}
 	s.seq = c.Seq
-	s.recent = append(s.recent, recent{c.Delta, c.Client, c.N})
-	if len(s.recent) > 2*recentChanges {
-		s.recent = append(s.recent[:0:0], s.recent[len(s.recent)-recentChanges:]...)
-	}
+	s.note(c.Delta)
+	s.trim()
 	return nil
 }

@@ -25,10 +25,10 @@ func (ps *Pages) Stats() Stats {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	s.LoadedBytes = int(ps.cache.content)
 	for _, e := range ps.loaded {
 		if p := e.page; p != nil {
 			s.Loaded++
-			s.LoadedBytes += p.view.Load().content.Size()
 			s.Queued += len(p.mailbox)
 		}
 	}

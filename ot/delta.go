@@ -98,7 +98,7 @@ func (d Delta) Chop() Delta {
 // inserts before deletes at the same place, and no null among an insert's
 // attributes. A plain retain at the end stays; see [Delta.Chop].
 func (d Delta) Normalize() Delta {
-	b := newBuilder(len(d))
+	b := builder{ops: make(Delta, 0, len(d))} // never more ops than d has
 	for _, op := range d {
 		if op.IsInsert() {
 			op.Attributes = op.Attributes.withoutNulls()

@@ -20,17 +20,47 @@ func Transform(a, b Delta, priority bool) Delta {
 // other, each time as Transform(change, b, priority). It is for long lists: it
 // takes memory for the last result alone, besides what one step needs.
 func TransformOver(changes iter.Seq[Delta], b Delta, priority bool) Delta {
-	var here, there Delta // take turns: a step reads one and writes the other
+	t := NewTransformer(b, priority)
 	for a := range changes {
-		out := builder{ops: there[:0]}
-		if there == nil {
-			out = newBuilder(len(a) + len(b))
-		}
-		b = transform(out, a, b, priority)
-		here, there = b, here
+		t.Over(a)
 	}
-	return b
+	return t.Delta()
 }
+
+// A Transformer is TransformOver step by step, for a caller that wants to know
+// what it costs as it goes. It is not safe for concurrent use.
+type Transformer struct {
+	delta    Delta
+	spare    [2]Delta // take turns: a step reads one and writes the other
+	priority bool
+	cost     int
+}
+
+// NewTransformer returns a Transformer of b, which it does not modify.
+func NewTransformer(b Delta, priority bool) *Transformer {
+	return &Transformer{delta: b, priority: priority}
+}
+
+// Over transforms the delta over the next change.
+func (t *Transformer) Over(a Delta) {
+	t.cost += t.StepCost(a)
+	out := builder{ops: t.spare[1][:0]}
+	if t.spare[1] == nil {
+		out = newBuilder(len(a) + len(t.delta))
+	}
+	t.delta = transform(out, a, t.delta, t.priority)
+	t.spare[0], t.spare[1] = t.delta, t.spare[0]
+}
+
+// Delta returns the delta as transformed so far. It is valid until the next
+// call of Over.
+func (t *Transformer) Delta() Delta { return t.delta }
+
+// StepCost is what Over(a) would add to Cost: the ops of both.
+func (t *Transformer) StepCost(a Delta) int { return len(a) + len(t.delta) }
+
+// Cost is how many ops all steps have gone through, at most.
+func (t *Transformer) Cost() int { return t.cost }
 
 // transform is Transform into out, which is empty.
 func transform(out builder, a, b Delta, priority bool) Delta {

@@ -24,7 +24,7 @@ var knows = map[string][]string{
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
-	"halley/editor":         {"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "golang.org/x/time"},
+	"halley/editor":         {"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "github.com/tidwall/btree", "golang.org/x/time"},
 	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
 	"halley/editor/bounded": {},
 	"halley/editor/budget":  {},

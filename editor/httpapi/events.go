@@ -16,7 +16,7 @@ import (
 const (
 	protocolVersion = 1
 	maxPagesALine   = 100
-	maxClientsALine = 100
+	maxClientsALine = editor.MaxPlacesALine
 	defaultWait     = 25 * time.Second
 	maxWait         = 60 * time.Second
 )
@@ -116,6 +116,9 @@ func parseEvents(c *gin.Context) (asked, error) {
 		return in, badRequest("A line follows at most %d pages, not %d.", maxPagesALine, len(in.pages))
 	case len(in.clients) > maxClientsALine:
 		return in, badRequest("A line serves at most %d clients, not %d.", maxClientsALine, len(in.clients))
+	case len(in.pages)*len(in.clients) > editor.MaxPlacesALine:
+		return in, badRequest("%d pages with %d clients are %d places, and a line has at most %d. Open several lines, each with the pages of some clients.",
+			len(in.pages), len(in.clients), len(in.pages)*len(in.clients), editor.MaxPlacesALine)
 	}
 	var err error
 	if in.kind, in.wait, err = parseTransport(c); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -233,51 +234,99 @@ const (
 )
 
 type listAnswer struct {
-	Pages  []editor.RowJSON `json:"pages"`
-	Cursor *string          `json:"cursor"`
+	Pages      []editor.RowJSON `json:"pages"`
+	Cursor     *string          `json:"cursor"`
+	Incomplete bool             `json:"incomplete,omitempty"` // a search that ran out of time
 }
 
 func (s *Server) listPages(c *gin.Context) {
 	limit, err := queryWhole(c, "limit", defaultRows, maxRows)
+	var from listCursor
+	if err == nil {
+		from, err = parseListCursor(c.Query("cursor"))
+	}
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	q := editor.ListQuery{Text: c.Query("q"), Trashed: c.Query("trash") == "1", Limit: int(max(limit, 1))}
-	if cursor := c.Query("cursor"); cursor != "" {
-		if q.After, q.AfterID, err = parseListCursor(cursor); err != nil {
-			s.fail(c, err)
+	trashed, most := c.Query("trash") == "1", int(max(limit, 1))
+	if text := strings.TrimSpace(c.Query("q")); text != "" {
+		if !s.works(c, workSearch, 0) {
 			return
 		}
-	}
-	if q.Text != "" && !s.works(c, workSearch, 0) {
+		s.answer(c, http.StatusOK)(s.search(c.Request.Context(), principal(c), editor.SearchQuery{
+			Text: text, Trashed: trashed, Limit: most, From: editor.SearchPosition(from),
+		}))
 		return
 	}
-	rows, more, err := s.pages.List(c.Request.Context(), principal(c), q)
+	s.answer(c, http.StatusOK)(s.list(c.Request.Context(), principal(c), editor.ListQuery{
+		Trashed: trashed, Limit: most, After: from.Updated, AfterID: from.ID,
+	}))
+}
+
+func (s *Server) list(ctx context.Context, p editor.Principal, q editor.ListQuery) (listAnswer, error) {
+	rows, more, err := s.pages.List(ctx, p, q)
+	out := s.listAnswer(rows)
+	if more {
+		last := rows[len(rows)-1]
+		out.Cursor = listCursor{Updated: last.Updated, ID: last.ID}.text()
+	}
+	return out, err
+}
+
+func (s *Server) search(ctx context.Context, p editor.Principal, q editor.SearchQuery) (listAnswer, error) {
+	found, err := s.pages.Search(ctx, p, q)
+	out := s.listAnswer(found.Rows)
+	out.Incomplete = found.Incomplete
+	if found.Next != nil {
+		out.Cursor = listCursor(*found.Next).text()
+	}
+	return out, err
+}
+
+func (s *Server) listAnswer(rows []editor.Row) listAnswer {
 	out := listAnswer{Pages: make([]editor.RowJSON, 0, len(rows))}
 	for _, r := range rows {
 		out.Pages = append(out.Pages, s.pages.RowJSON(r))
 	}
-	if more {
-		last := rows[len(rows)-1]
-		cursor := listCursor(last.Updated, last.ID)
-		out.Cursor = &cursor
+	return out
+}
+
+// A listCursor is where a list or a search goes on. Its text is "TIME ID", for
+// a search that has come to the texts "TIME ID texts"; without an id "0 -".
+type listCursor editor.SearchPosition
+
+func (l listCursor) text() *string {
+	raw := fmt.Appendf(nil, "%d %s", l.Updated.UnixMilli(), l.ID)
+	if l.ID == "" {
+		raw = []byte("0 -")
 	}
-	s.answer(c, http.StatusOK)(out, err)
+	if l.Texts {
+		raw = append(raw, " texts"...)
+	}
+	text := base64.RawURLEncoding.EncodeToString(raw)
+	return &text
 }
 
-func listCursor(at time.Time, id editor.PageID) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", at.UnixMilli(), id))
-}
-
-func parseListCursor(cursor string) (at time.Time, id editor.PageID, err error) {
+// parseListCursor reads what text wrote; "" is the beginning.
+func parseListCursor(cursor string) (l listCursor, err error) {
+	if cursor == "" {
+		return l, nil
+	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	var milli int64
-	if err == nil {
-		_, err = fmt.Sscanf(string(raw), "%d %s", &milli, &id)
+	fields := strings.Fields(string(raw))
+	if err != nil || len(fields) < 2 || len(fields) > 3 {
+		return l, errListCursor
 	}
+	milli, err := strconv.ParseInt(fields[0], 10, 64)
 	if err != nil {
-		return at, "", badRequest("The cursor is not one that a listing gave.")
+		return l, errListCursor
 	}
-	return time.UnixMilli(milli).UTC(), id, nil
+	l.Texts = len(fields) == 3
+	if fields[1] != "-" {
+		l.Updated, l.ID = time.UnixMilli(milli).UTC(), editor.PageID(fields[1])
+	}
+	return l, nil
 }
+
+var errListCursor = badRequest("The cursor is not one that a listing gave.")

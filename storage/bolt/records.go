@@ -132,20 +132,20 @@ func (s *Store) someRecords(ctx context.Context, prefix, after string) (part lis
 	err = s.view(ctx, func(t *tables) error {
 		part = listPart{tx: t.tx}
 		c := t.records.Cursor()
-		k, _ := c.Seek([]byte(prefix))
+		k, v := c.Seek([]byte(prefix))
 		if after >= prefix {
-			k, _ = seekAfter(c, []byte(after))
+			k, v = seekAfter(c, []byte(after))
 		}
-		for seen, size := 0, 0; bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Next() {
+		for seen, size := 0, 0; k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
 			if seen == chunkRows || size > chunkBytes {
 				return nil
 			}
 			part.last = string(k)
-			row, live, err := t.record(part.last, s.expired)
+			row, err := t.recordIn(part.last, k, v)
 			if err != nil {
 				return err
 			}
-			if live {
+			if !s.expired(row) {
 				part.records = append(part.records, recordOf(part.last, row))
 			}
 			seen, size = seen+1, size+len(row.value)

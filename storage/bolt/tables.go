@@ -114,11 +114,20 @@ func (t *tables) record(key string, expired func(recordRow) bool) (recordRow, bo
 	if row == nil {
 		return recordRow{}, false, nil
 	}
-	r, err := decodeRecord([]byte(key), row)
-	if err != nil {
-		return recordRow{}, false, corruptRow(key, err)
+	r, err := t.recordIn(key, []byte(key), row)
+	return r, err == nil && !expired(r), err
+}
+
+// recordIn is the record in a row that a cursor has come to.
+func (t *tables) recordIn(key string, k, row []byte) (recordRow, error) {
+	if err := t.doubt.about(touched{key: key}); err != nil {
+		return recordRow{}, err
 	}
-	return r, !expired(r), nil
+	r, err := decodeRecord(k, row)
+	if err != nil {
+		return recordRow{}, corruptRow(key, err)
+	}
+	return r, nil
 }
 
 func corruptRow(key string, err error) error {

@@ -35,6 +35,8 @@ export interface PageRow {
 export interface PageList {
   pages: PageRow[]
   cursor: string | null
+  /** A search ran out of time before it had found enough: ask again with the cursor. */
+  incomplete?: boolean
 }
 
 /** What a conversion could not keep. */

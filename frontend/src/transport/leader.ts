@@ -24,6 +24,8 @@ export interface LeaderDeps {
 
 /** Half of what the server allows, so that the address stays below the 8 KB that proxies take. */
 const MOST_A_LINE = 50
+/** As many pages times clients as the server allows on a line. */
+const MOST_PLACES = 500
 /** What tabs say within this time makes one new line. */
 const GATHER_MS = 20
 /** A tab that goes says so to the server itself; its name on the line does no harm for a while. */
@@ -173,7 +175,8 @@ export class Leader {
       const hasRoom = (group: Group) =>
         group.epoch === epoch &&
         group.clients.length < MOST_A_LINE &&
-        (group.pages.size < MOST_A_LINE || group.pages.has(page))
+        (group.pages.size < MOST_A_LINE || group.pages.has(page)) &&
+        (group.clients.length + 1) * (group.pages.size + (group.pages.has(page) ? 0 : 1)) <= MOST_PLACES
       const group = groups.find(hasRoom) ?? { epoch, pages: new Set(), clients: [], list: false }
       if (group.clients.length === 0) groups.push(group)
       group.pages.add(page)

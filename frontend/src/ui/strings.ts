@@ -34,6 +34,7 @@ export const strings = {
     backToPages: 'All pages',
     more: 'Show more',
     loadingMore: 'Loading more…',
+    searching: 'Still searching…',
     end: (n: number) => one(n, 'page'),
     empty: 'No pages yet',
     emptyHint: 'Begin one, or drop Markdown, HTML, text or JSON files here to bring them in.',

@@ -230,7 +230,8 @@ function Rows({ query, trash }: ListView) {
       </div>
     )
   if (!loaded) return <div class="rows loading" aria-hidden="true" />
-  if (loaded.rows.length === 0) return <Empty query={query} trash={trash} />
+  if (loaded.rows.length === 0 && loaded.searching) return <Searching />
+  if (loaded.rows.length === 0 && !loaded.cursor) return <Empty query={query} trash={trash} />
   return (
     <>
       <ul class="rows" aria-label={trash ? strings.list.trashTitle : strings.list.title}>
@@ -238,8 +239,17 @@ function Rows({ query, trash }: ListView) {
           trash ? <TrashRow key={row.id} row={row} /> : <Row key={row.id} row={row} formats={formats} />,
         )}
       </ul>
-      {loaded.cursor && <More />}
+      {loaded.searching ? <Searching /> : loaded.cursor && <More />}
     </>
+  )
+}
+
+/** Says that the server has not searched all pages yet. */
+function Searching() {
+  return (
+    <p class="searching" role="status">
+      {strings.list.searching}
+    </p>
   )
 }
 

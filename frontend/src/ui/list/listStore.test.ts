@@ -85,3 +85,51 @@ test('rows that were being loaded when the list is read again come with it', asy
   expect(asked.map(({ limit }) => limit)).toEqual([50, 50, 100])
   expect(store.list.value!.rows.length).toBe(100)
 })
+
+/** Answers a search part by part; `seen` is what the list shows at each question. */
+function searchedInParts(parts: PageList[]) {
+  const asked: { limit?: number; cursor?: string }[] = []
+  const seen: string[] = []
+  const api = {
+    pages: async (ask: { limit?: number; cursor?: string }) => {
+      const list = store.list.value
+      seen.push(list ? `${ids(list)}${list.searching ? ' …' : ''}` : 'nothing')
+      asked.push(ask)
+      return parts[asked.length - 1]!
+    },
+  } as unknown as Api
+  const store = new ListStore(api, () => () => {})
+  return { store, asked, seen }
+}
+
+test('a search that is incomplete goes on by itself, and shows what it has', async () => {
+  const { store, asked, seen } = searchedInParts([
+    { pages: [row('a', 10)], cursor: 'one', incomplete: true },
+    { pages: [], cursor: 'two', incomplete: true },
+    { pages: [row('b', 20)], cursor: null },
+  ])
+  store.show({ query: 'comet', trash: false })
+  await expect.poll(() => store.list.value?.searching).toBe(false)
+  expect(asked.map(({ cursor, limit }) => `${cursor} ${limit}`)).toEqual(['undefined 50', 'one 49', 'two 49'])
+  expect(seen).toEqual(['nothing', 'a …', 'a …'])
+  expect(ids(store.list.value!)).toBe('b a')
+})
+
+test('a search that fails on its way keeps what it has found, and where to go on', async () => {
+  const { store } = searchedInParts([{ pages: [row('a', 10)], cursor: 'one', incomplete: true }])
+  store.show({ query: 'comet', trash: false })
+  await expect.poll(() => store.error.value).not.toBe(null)
+  expect(store.list.value).toMatchObject({ rows: [{ id: 'a' }], cursor: 'one', searching: false })
+})
+
+test('a search that is repeated keeps its rows until it is complete', async () => {
+  const { store, seen } = searchedInParts([
+    { pages: [row('a', 10), row('b', 5)], cursor: null },
+    { pages: [row('a', 10)], cursor: 'one', incomplete: true },
+    { pages: [row('b', 5)], cursor: null },
+  ])
+  store.show({ query: 'comet', trash: false })
+  await expect.poll(() => store.list.value?.rows.length).toBe(2)
+  await store.refresh()
+  expect(seen).toEqual(['nothing', 'a b', 'a b'])
+})

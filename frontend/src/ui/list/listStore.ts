@@ -10,10 +10,14 @@ export interface Rows {
   rows: PageRow[]
   /** Where the rows that are not loaded yet begin; null when all are. */
   cursor: string | null
+  /** The server is still searching for the first of these rows. */
+  searching?: boolean
 }
 
 const PAGE_SIZE = 50
 const REFRESH_AFTER_MS = 400
+/** A search reads many pages, so it is repeated less often. */
+const SEARCH_AGAIN_MS = 2000
 
 /**
  * The list as it stands after a live event. Pure. `again` says that the event
@@ -41,10 +45,15 @@ export function applyEvent(list: Rows, event: ListEvent, view: ListView): Rows &
   return { rows, cursor: list.cursor, again: !role }
 }
 
-/** Rows read later joined to those at hand, each page once. */
+/**
+ * Rows read later joined to those at hand, each page once. A search finds
+ * titles first, so its parts are not in the order of the list.
+ */
 export function appendPage(list: Rows, next: PageList): Rows {
   const known = new Set(list.rows.map(row => row.id))
-  return { rows: [...list.rows, ...next.pages.filter(row => !known.has(row.id))], cursor: next.cursor }
+  const rows = [...list.rows, ...next.pages.filter(row => !known.has(row.id))]
+  rows.sort((a, b) => (a.updated < b.updated ? 1 : a.updated > b.updated ? -1 : 0))
+  return { rows, cursor: next.cursor }
 }
 
 /**
@@ -59,9 +68,12 @@ export class ListStore {
   onSignedOut = () => {}
 
   #view: ListView = { query: '', trash: false }
+  /** What the rows at hand were read for. */
+  #shown: ListView | null = null
   /** Counts what the list was asked for; an answer to an older question is dropped. */
   #question = 0
   #refreshTimer: ReturnType<typeof setTimeout> | undefined
+  #searchTimer: ReturnType<typeof setTimeout> | undefined
   readonly #api: Api
   readonly #follow: (listener: ListListener) => () => void
 
@@ -81,6 +93,7 @@ export class ListStore {
   clear(): void {
     this.#question++
     this.list.value = null
+    this.#shown = null
     this.error.value = null
   }
 
@@ -90,30 +103,64 @@ export class ListStore {
     // What is being asked for with `more` is dropped when it comes, so it is asked for here.
     const rows = (this.list.value?.rows.length ?? 0) + (this.loadingMore.value ? PAGE_SIZE : 0)
     const limit = Math.min(1000, Math.max(PAGE_SIZE, rows))
+    const view = this.#view
     try {
-      const { pages, cursor } = await this.#api.pages({ ...this.#view, limit })
-      if (question !== this.#question) return
-      this.list.value = { rows: pages, cursor }
-      this.error.value = null
+      await this.#read(view, null, limit, found => {
+        if (question !== this.#question) return false
+        // Rows of the same view stay until all of them are there again.
+        if (found.searching && this.#shown === view) return true
+        this.list.value = found
+        this.#shown = view
+        this.error.value = null
+        return true
+      })
     } catch (error) {
-      if (question === this.#question) this.error.value = error
+      if (question === this.#question) this.#failed(error)
     }
   }
 
   /** Reads the next rows. */
   async more(): Promise<void> {
     const before = this.list.value
-    if (!before?.cursor || this.loadingMore.value) return
+    if (!before?.cursor || before.searching || this.loadingMore.value) return
     const question = this.#question
     this.loadingMore.value = true
     try {
-      const next = await this.#api.pages({ ...this.#view, cursor: before.cursor, limit: PAGE_SIZE })
-      if (question === this.#question && this.list.value) this.list.value = appendPage(this.list.value, next)
+      await this.#read(this.#view, before.cursor, PAGE_SIZE, found => {
+        if (question !== this.#question || !this.list.value) return false
+        this.list.value = appendPage(this.list.value, { pages: found.rows, cursor: found.cursor })
+        return true
+      })
     } catch (error) {
       if (question === this.#question) this.error.value = error
     } finally {
       this.loadingMore.value = false
     }
+  }
+
+  /**
+   * Reads `limit` rows, as often as a search needs. `take` gets all that were
+   * read so far, each time, and says whether to go on.
+   */
+  async #read(
+    view: ListView,
+    from: string | null,
+    limit: number,
+    take: (found: Rows) => boolean,
+  ): Promise<void> {
+    let found: Rows = { rows: [], cursor: from }
+    do {
+      const cursor = found.cursor ? { cursor: found.cursor } : {}
+      const next = await this.#api.pages({ ...view, ...cursor, limit: limit - found.rows.length })
+      const joined = appendPage(found, next)
+      found = { ...joined, searching: next.incomplete === true && joined.rows.length < limit }
+      if (!take(found)) return
+    } while (found.searching)
+  }
+
+  #failed(error: unknown): void {
+    this.error.value = error
+    if (this.list.value?.searching) this.list.value = { ...this.list.value, searching: false }
   }
 
   /** Shows at once what the server has answered; its event follows. */
@@ -144,6 +191,8 @@ export class ListStore {
     return () => {
       document.removeEventListener('visibilitychange', onlyWhileSeen)
       clearTimeout(this.#refreshTimer)
+      clearTimeout(this.#searchTimer)
+      this.#searchTimer = undefined
       stop?.()
     }
   }
@@ -163,7 +212,17 @@ export class ListStore {
     const { again, ...next } = applyEvent(list, event, this.#view)
     this.list.value = next
     if (!again) return
+    if (this.#view.query) {
+      // Whatever else changes in the meantime is found with it.
+      this.#searchTimer ??= setTimeout(() => this.#searchAgain(), SEARCH_AGAIN_MS)
+      return
+    }
     clearTimeout(this.#refreshTimer)
     this.#refreshTimer = setTimeout(() => void this.refresh(), REFRESH_AFTER_MS)
+  }
+
+  #searchAgain(): void {
+    this.#searchTimer = undefined
+    if (this.#view.query && !this.list.value?.searching) void this.refresh()
   }
 }
