@@ -34,7 +34,7 @@ func watched(t *testing.T) (*metrics.Metrics, *editor.Pages) {
 		t.Fatal(err)
 	}
 	memory := budget.New(1 << 20)
-	memory.Share("pages", 0.5)
+	memory.Share("test", 0.5)
 	pages, err := editor.Open(t.Context(), editor.Config{Budget: memory}, store, editor.OpenWorkspace{}, nobody{})
 	if err != nil {
 		t.Fatal(err)
