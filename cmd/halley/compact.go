@@ -12,9 +12,10 @@ const compactUsage = `
 
 Writes a workspace's file anew, without the room that deletion has left in it:
 a server uses that room again, but the file never shrinks by itself. Nobody may
-have the workspace open, and there must be room for a second file. A server
-does it by itself when it starts, where more than half of a file of some size
-is free.
+have the workspace open, and there must be room for a second file. Where
+halley.db is a link, the file that it leads to is written, and the link stays. A
+server does it by itself when it starts, where more than half of a file of some
+size is free.
 `
 
 // compact makes a workspace's file as small as it can be.

@@ -18,8 +18,9 @@ const verifyUsage = `
 
 Reads everything in a workspace, also while a server has it open: the structure
 of its file, the checksums of every page's changes, whether each change fits
-what came before it, whether each checkpoint is what they amount to, and all
-that changes are found by. It says what is damaged, and then ends with status 1.
+what came before it, whether each checkpoint is what they amount to, all that
+changes are found by, and whether the attachments are those that the workspace
+knows. It says what is damaged, and then ends with status 1.
 `
 
 // verify says what in a workspace, served or not, does not hold.

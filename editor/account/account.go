@@ -306,6 +306,9 @@ func (a *Accounts) Program(ctx context.Context, id, name string) (editor.Princip
 	if errors.Is(err, editor.ErrUnknownAuthor) {
 		err = a.putPerson(ctx, p, 0)
 	}
+	if errors.Is(err, storage.ErrDiskFull) {
+		err = nil // it may read, and what it writes is refused anyway; the next use tries again
+	}
 	return p, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"halley/editor"
 	"halley/storage"
 	"halley/storage/bolt"
+	"halley/storage/storagetest"
 )
 
 func newStore(t *testing.T) *bolt.Store {
@@ -154,5 +155,23 @@ func TestWatch(t *testing.T) {
 	again()
 	if heard[0] != 1 || len(a.open) != 1 {
 		t.Errorf("heard %v times, %d sessions watched; want one more, and the other", heard, len(a.open))
+	}
+}
+
+// TestProgramOnAFullDisk: a program that nobody knows yet may read there.
+func TestProgramOnAFullDisk(t *testing.T) {
+	store := storagetest.NewFaulty(newStore(t))
+	accounts := New(store, time.Now)
+	store.FailAlways(storagetest.DiskFull)
+	p, err := accounts.Program(t.Context(), "command-line", "Command line")
+	if err != nil || p.ID != "command-line" {
+		t.Fatalf("Program() on a full disk = %+v, %v", p, err)
+	}
+	store.FailAlways(storagetest.None)
+	if _, err := accounts.Program(t.Context(), "command-line", "Command line"); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := accounts.Author(t.Context(), "command-line"); err != nil || a.Name != "Command line" {
+		t.Errorf("Author() = %+v, %v when the disk has room again", a, err)
 	}
 }

@@ -7,8 +7,11 @@
 // it; none waits for a write to begin or end, but for the moment in which a
 // transaction is visible in the file and not yet synced (see gate).
 //
-// After any failed write or sync the file is closed and opened again before
-// anybody is answered (see recovery.go).
+// After any failed write or sync the file is opened again before anybody is
+// answered, and reading goes on (see recovery.go).
+//
+// Open makes a store only in a folder that holds nothing of one. What is damaged
+// stays as it is (see folder.go).
 //
 // It promises what package storage says, on a file system that keeps what
 // fdatasync has returned for. The tests kill processes under load (TestKill),

@@ -484,7 +484,8 @@ func TestExpiresAtOnce(t *testing.T) {
 }
 
 // TestHistoriesOnAFailingDisk: whatever the disk refuses, before or after a
-// transaction is in the file, what callers see stays linearizable.
+// transaction is in the file, or when that is opened again, what callers see
+// stays linearizable.
 func TestHistoriesOnAFailingDisk(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(3)
@@ -507,7 +508,7 @@ func TestHistoriesOnAFailingDisk(t *testing.T) {
 			for range d.health { // nobody else does
 			}
 		}()
-		d.set(func() { d.before, d.after = ignoringTx(fail), fail })
+		d.set(func() { d.before, d.after, d.reopen = ignoringTx(fail), fail, fail })
 		if err := storagetest.CheckHistories(t.Context(), s, seed); err != nil {
 			t.Error(err)
 		}
