@@ -82,11 +82,11 @@ func TestNoCommandTouchesDamage(t *testing.T) {
 	}
 	zeros := make([]byte, 1<<16)
 	for name, damage := range map[string]func(store, dir string) error{
-		"empty":     func(store, _ string) error { return os.Truncate(store, 0) },
-		"cut off":   func(store, _ string) error { return os.Truncate(store, 20_000) },
-		"zeros":     func(store, _ string) error { return os.WriteFile(store, zeros, 0o600) },
-		"missing":   func(store, _ string) error { return os.Remove(store) },
-		"no socket": func(store, dir string) error { return onlySocket(store, dir) },
+		"empty":          func(store, _ string) error { return os.Truncate(store, 0) },
+		"cut off":        func(store, _ string) error { return os.Truncate(store, 20_000) },
+		"zeros":          func(store, _ string) error { return os.WriteFile(store, zeros, 0o600) },
+		"missing":        func(store, _ string) error { return os.Remove(store) },
+		"a socket alone": func(store, dir string) error { return onlySocket(store, dir) },
 		"cut-off restore": func(store, dir string) error {
 			return errors.Join(os.Remove(store), os.Mkdir(filepath.Join(dir, "restoring-123"), 0o700))
 		},
@@ -126,7 +126,8 @@ func TestNoCommandTouchesDamage(t *testing.T) {
 }
 
 func onlySocket(store, dir string) error {
-	return errors.Join(os.Remove(store), os.RemoveAll(filepath.Join(dir, bolt.BlobFolder)), os.WriteFile(filepath.Join(dir, socketName), nil, 0o600))
+	err := errors.Join(os.Remove(store), os.RemoveAll(filepath.Join(dir, bolt.BlobFolder)))
+	return errors.Join(err, os.WriteFile(filepath.Join(dir, socketName), nil, 0o600))
 }
 
 // TestCutOffRestoreCanBeStartedAgain: as the error says.
@@ -149,7 +150,8 @@ func TestCutOffRestoreCanBeStartedAgain(t *testing.T) {
 func TestVerifyCountsPages(t *testing.T) {
 	dir := keptFolder(t, `[{"insert":"hello"}]`)
 	h := halley(t.Context(), io.Discard, nil, "verify", "--data", dir)
-	if h.status != 0 || !strings.Contains(h.stdout, "0 pages with 1 changes") || !strings.Contains(h.stdout, "1 of the logs belong to no page") {
+	counted := strings.Contains(h.stdout, "0 pages with 1 changes") && strings.Contains(h.stdout, "1 of the logs belong to no page")
+	if h.status != 0 || !counted {
 		t.Errorf("halley verify of a log without a page ends with %+v", h)
 	}
 	document := filepath.Join(t.TempDir(), "note.md")

@@ -55,8 +55,8 @@ func Inspect(dir string) (there bool, err error) {
 	return false, inspectRest(dir)
 }
 
-// inspectRest looks for parts of a store in a folder without its file. What is
-// left of a file that was being made, under another name, is none.
+// inspectRest looks for parts of a store in a folder without its file. A file
+// that was being made under another name is not one: its start is repeated.
 func inspectRest(dir string) error {
 	there, err := os.ReadDir(dir)
 	if err != nil {

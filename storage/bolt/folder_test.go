@@ -341,7 +341,8 @@ func TestCompactALink(t *testing.T) {
 			}
 			s.Close()
 			link, target := filepath.Join(dir, FileName), filepath.Join(disk, "store")
-			err := errors.Join(os.Rename(link, target), os.Symlink(target, link), os.WriteFile(filepath.Join(disk, compacting), []byte("left"), 0o600))
+			err := errors.Join(os.Rename(link, target), os.Symlink(target, link),
+				os.WriteFile(filepath.Join(disk, compacting), []byte("left"), 0o600))
 			if err != nil {
 				t.Fatal(err)
 			}

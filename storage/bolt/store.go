@@ -95,7 +95,10 @@ func open(dir string, cfg Config) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	s := &Store{cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, file: file, copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg)}
+	s := &Store{
+		cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, file: file,
+		copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg),
+	}
 	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
 	if err := s.files.clear(); err != nil {
 		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)

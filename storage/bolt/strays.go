@@ -40,7 +40,8 @@ func (s *Store) findStrays(ctx context.Context) error {
 	case err != nil:
 		return err
 	case len(all.unknown) > 0:
-		s.cfg.Logger.Error("no stray attachment is removed: the store does not know some, and may be older than they are; `halley verify` lists them",
+		s.cfg.Logger.Error("no attachment is removed: the store does not know some, and may be older than they are; "+
+			"`halley verify` lists them",
 			"path", s.files.root, "unknown", len(all.unknown), "strays", len(all.noted)+len(all.unknown))
 		s.guards.keepAll.Store(true)
 		return nil

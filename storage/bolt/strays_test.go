@@ -95,10 +95,9 @@ func TestStrays(t *testing.T) {
 	}
 }
 
-// TestOlderStoreBesideNewerBlobs: whoever puts back an older halley.db alone
-// loses no picture that came later, and gets to know of it. An upload that
-// happens to have the same bytes as such a picture, and fails, does not take it
-// along.
+// TestOlderStoreBesideNewerBlobs: an older halley.db is put beside newer blobs.
+// No picture that came later is removed, and Check names them. An upload with the
+// same bytes as such a picture, which fails, does not remove it either.
 func TestOlderStoreBesideNewerBlobs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
