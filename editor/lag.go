@@ -30,7 +30,7 @@ type laggards struct {
 }
 
 func newLaggards(processors int, b *budget.Budget) *laggards {
-	return &laggards{make(chan struct{}, max(1, processors/2)), b.Share("lagging edits", 0.25)}
+	return &laggards{make(chan struct{}, max(1, processors/2)), b.Share("transforms", 0.25)}
 }
 
 // enter waits for a turn.

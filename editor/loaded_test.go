@@ -78,7 +78,7 @@ func TestClientsOfAPageAreBounded(t *testing.T) {
 	ps := newPages(t)
 	id := newPage(t, ps, "x")
 	first := submit(t, ps, ann, id, edit("client-a", 1, 1, `[{"insert":"a"}]`))
-	ps.loaded[id].page.st.clients = map[string]clientState{} // nothing else is going on
+	ps.unload(id) // it forgets them all
 	if seq := submit(t, ps, ann, id, edit("client-a", 1, 1, `[{"insert":"a"}]`)); seq != first {
 		t.Errorf("a resend of a client that was forgotten has seq %d, want %d", seq, first)
 	}

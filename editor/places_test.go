@@ -82,9 +82,11 @@ func TestPlacesOfAPerson(t *testing.T) {
 			release()
 		}
 		time.Sleep(lineGrace + 2*sweepEvery)
+		ps.presence.mu.Lock()
 		if n := ps.presence.share.Used(); n != 0 || len(ps.presence.places) != 0 || len(ps.presence.pages) != 0 {
 			t.Errorf("%d bytes, %d people and %d pages are left, want none", n, len(ps.presence.places), len(ps.presence.pages))
 		}
+		ps.presence.mu.Unlock()
 		if err := join(bob); err != nil {
 			t.Errorf("a line after all have ended = %v", err)
 		}
@@ -102,8 +104,10 @@ func TestPlacesBeyondTheBudget(t *testing.T) {
 	if err != nil || len(refused) > 0 {
 		t.Fatalf("Join = %v, %v, want a line", refused, err)
 	}
+	defer release()
+	ps.presence.mu.Lock()
+	defer ps.presence.mu.Unlock()
 	if n := len(ps.presence.pages[id].clients); n != 3 {
 		t.Errorf("%d clients are there, want the 3 that there is memory for", n)
 	}
-	release()
 }
