@@ -47,14 +47,16 @@ var (
 const (
 	workCreate   = 4
 	workImport   = 4
-	workUpload   = 2
+	workUpload   = 1
 	workMerge    = 2
 	workExport   = 2
 	workSearch   = 2
 	workPast     = 2 // a page as it was
 	bytesPerWork = 512 << 10
-	bytesPerCall = 16 << 10
-	unknownBytes = 4 << 20 // what a body counts for whose length is not given
+
+	bytesPerUpload = 4 << 20 // for each unit: these go to the disk as they are
+	bytesPerCall   = 16 << 10
+	unknownBytes   = 4 << 20 // what a body counts for whose length is not given
 )
 
 const (
