@@ -54,7 +54,7 @@ func (w *answerOnly) WriteHeader(status int)      { w.status = status }
 // BenchmarkLimits is what an edit's limits cost, with 1,000 people at work.
 func BenchmarkLimits(b *testing.B) {
 	now := time.Unix(0, 0)
-	l := newLimits(true, func() time.Time { now = now.Add(time.Second); return now })
+	l := newLimits(true, func() time.Time { now = now.Add(time.Millisecond); return now })
 	people := make([]bucketKey, 1000)
 	for i := range people {
 		people[i].who = fmt.Sprintf("g-%d", i)
