@@ -76,7 +76,7 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    32 << 10, // 100 pages and clients need 20
 		ConnContext:       push.ConnContext,
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout:  30 * time.Second, // a peer that is silent is asked whether it is there,

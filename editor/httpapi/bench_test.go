@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // BenchmarkEdge is what an edit costs besides its sync: the same edit is sent
@@ -48,3 +50,19 @@ type answerOnly struct {
 func (w *answerOnly) Header() http.Header         { return w.header }
 func (w *answerOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (w *answerOnly) WriteHeader(status int)      { w.status = status }
+
+// BenchmarkLimits is what an edit's limits cost, with 1,000 people at work.
+func BenchmarkLimits(b *testing.B) {
+	now := time.Unix(0, 0)
+	l := newLimits(true, func() time.Time { now = now.Add(time.Millisecond); return now })
+	people := make([]bucketKey, 1000)
+	for i := range people {
+		people[i].who = fmt.Sprintf("g-%d", i)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := l.take(charge{l.calls, people[i%1000], 1}, charge{l.callsAt, bucketKey{who: "192.0.2.1"}, 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (s *Server) uploadFile(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	if !s.works(c, workUpload, c.Request.ContentLength) {
+	if !s.works(c, workUpload, c.Request.ContentLength/(bytesPerUpload/bytesPerWork)) {
 		return
 	}
 	if body := patientOf(c.Writer).body; body != nil {
@@ -86,7 +86,8 @@ func filePart(c *gin.Context, limit int64) (*multipart.Part, error) {
 	if c.Request.ContentLength > limit+maxOtherBytes {
 		return nil, fileTooLarge(limit)
 	}
-	c.Request.Body = http.MaxBytesReader(plainWriter(c), c.Request.Body, limit+maxOtherBytes)
+	heads := &formHeads{ReadCloser: http.MaxBytesReader(plainWriter(c), c.Request.Body, limit+maxOtherBytes)}
+	c.Request.Body = heads
 	form, err := c.Request.MultipartReader()
 	if err != nil {
 		return nil, unsupported("The Content-Type must be multipart/form-data, with the file in the field \"file\".")
@@ -100,9 +101,29 @@ func filePart(c *gin.Context, limit int64) (*multipart.Part, error) {
 			return nil, badForm(err, limit)
 		}
 		if part.FormName() == "file" {
+			heads.over = true
 			return part, nil
 		}
 	}
+}
+
+// formHeads bounds what comes of a form before its file: the headers of a part
+// are read whole, and may be as long as the sender likes.
+type formHeads struct {
+	io.ReadCloser
+	read int
+	over bool
+}
+
+var errLongHeads = errors.New("what stands before its file is too long")
+
+func (h *formHeads) Read(p []byte) (int, error) {
+	if !h.over && h.read > maxOtherBytes {
+		return 0, errLongHeads
+	}
+	n, err := h.ReadCloser.Read(p)
+	h.read += n
+	return n, err
 }
 
 func badForm(err error, limit int64) error {

@@ -290,3 +290,25 @@ func TestUploadsTakeLittleMemory(t *testing.T) {
 		t.Errorf("an upload of %d bytes takes %d of memory", size, took)
 	}
 }
+
+// TestLongFormHeads: what stands before a file in a form is held in memory, and
+// therefore short.
+func TestLongFormHeads(t *testing.T) {
+	b := signIn(t, newServer(t, Config{}))
+	page := newPageOf(t, b)
+	for _, c := range []struct {
+		name   string
+		before string
+		status int
+	}{
+		{"a short field before it", "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n", 201},
+		{"a long field before it", "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n" + strings.Repeat("x", 200<<10) + "\r\n", 400},
+		{"a long header", "--b\r\nX-Long: " + strings.Repeat("x", 200<<10) + "\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n\r\n", 400},
+	} {
+		form := c.before + "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n" + strings.Repeat("y", 500<<10) + "\r\n--b--\r\n"
+		w := b.do("POST", "/api/pages/"+page+"/files", form, "Content-Type", "multipart/form-data; boundary=b")
+		if w.Code != c.status {
+			t.Errorf("%s: %d %s, want %d", c.name, w.Code, w.Body, c.status)
+		}
+	}
+}

@@ -47,14 +47,16 @@ var (
 const (
 	workCreate   = 4
 	workImport   = 4
-	workUpload   = 2
+	workUpload   = 1
 	workMerge    = 2
 	workExport   = 2
 	workSearch   = 2
 	workPast     = 2 // a page as it was
 	bytesPerWork = 512 << 10
-	bytesPerCall = 16 << 10
-	unknownBytes = 4 << 20 // what a body counts for whose length is not given
+
+	bytesPerUpload = 4 << 20 // for each unit: these go to the disk as they are
+	bytesPerCall   = 16 << 10
+	unknownBytes   = 4 << 20 // what a body counts for whose length is not given
 )
 
 const (
@@ -129,20 +131,21 @@ func (l *limits) take(charges ...charge) error {
 	at := now.Sub(l.start)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var full [3]time.Duration // when the buckets are full again
+	var found [3]*time.Duration // each in a map of its own, so that it stays valid
+	var full [3]time.Duration   // when the buckets are full again
 	wait := time.Duration(0)
 	for i, c := range charges {
 		var w time.Duration
-		b := l.bucket(c.in, c.key, now)
-		*b = min(*b, at+c.in.burst) // the clock may have been set back
-		full[i], w = c.in.after(at, *b, c.units)
+		found[i] = l.bucket(c.in, c.key, now)
+		*found[i] = min(*found[i], at+c.in.burst) // the clock may have been set back
+		full[i], w = c.in.after(at, *found[i], c.units)
 		wait = max(wait, w)
 	}
 	if wait > 0 {
 		return &editor.TooManyError{After: wait}
 	}
-	for i, c := range charges {
-		*l.bucket(c.in, c.key, now) = full[i]
+	for i := range charges {
+		*found[i] = full[i]
 	}
 	return nil
 }
