@@ -91,6 +91,11 @@ func (b *browser) do(method, path, body string, headers ...string) *httptest.Res
 	}
 	w := httptest.NewRecorder()
 	b.s.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if b.cookie != nil && c.Name == b.cookie.Name && c.MaxAge > 0 {
+			b.cookie = c // a new key for the same session
+		}
+	}
 	return w
 }
 

@@ -12,10 +12,10 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gorilla/sessions"
 
 	"halley/editor"
 	"halley/editor/account"
@@ -49,7 +49,7 @@ type Server struct {
 	pages    *editor.Pages
 	accounts *account.Accounts
 	store    storage.Store
-	cookies  *sessions.CookieStore
+	cookies  atomic.Pointer[cookies]
 	limits   *limits
 	streams  *streams
 	metrics  *metrics.Metrics
@@ -88,10 +88,11 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	name := make([]byte, 6)
 	rand.Read(name)
 	s.name = base64.RawURLEncoding.EncodeToString(name)
-	var err error
-	if s.cookies, err = newCookies(ctx, store); err != nil {
+	cookies, err := newCookies(ctx, accounts, store.Epoch())
+	if err != nil {
 		return nil, err
 	}
+	s.cookies.Store(cookies)
 	if s.app, err = newApp(cfg.App); err != nil {
 		return nil, err
 	}
