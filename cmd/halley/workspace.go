@@ -38,7 +38,7 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 
 // openWorkspace opens the store in a folder and builds the server over it. All
 // its parts share the budget; nil bounds nothing.
-func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
+func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, people account.Config, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
 	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
@@ -47,7 +47,8 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
+	people.ExpiryNow = store.Now
+	w := &workspace{store: store, accounts: account.NewWithConfig(store, people), metrics: cfg.Metrics}
 	pages.Logger, pages.Budget, cfg.Budget = cfg.Logger, memory, memory
 	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
@@ -65,6 +66,7 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages
 
 func (w *workspace) close() error {
 	w.pages.Close()
+	w.accounts.Close()
 	return w.store.Close()
 }
 

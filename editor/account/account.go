@@ -24,6 +24,12 @@ import (
 	"halley/storage"
 )
 
+// How long sessions last unless a Config says otherwise.
+const (
+	DefaultSessionIdle = 30 * 24 * time.Hour
+	DefaultSessionMax  = 180 * 24 * time.Hour
+)
+
 const (
 	maxNameChars = 60
 	maxCached    = 10_000
@@ -32,10 +38,10 @@ const (
 // Config says how long sessions last. The zero value is fit for use.
 type Config struct {
 	// SessionIdle is how long a session lasts without a request or an open
-	// stream. Zero means 30 days.
+	// stream. Zero means DefaultSessionIdle.
 	SessionIdle time.Duration
 	// SessionMax is how long a session lasts at most, however much it is used.
-	// Zero means 180 days.
+	// Zero means DefaultSessionMax.
 	SessionMax time.Duration
 	// Now is the wall clock. Nil means time.Now.
 	Now func() time.Time
@@ -46,10 +52,10 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.SessionIdle <= 0 {
-		c.SessionIdle = 30 * 24 * time.Hour
+		c.SessionIdle = DefaultSessionIdle
 	}
 	if c.SessionMax <= 0 {
-		c.SessionMax = 180 * 24 * time.Hour
+		c.SessionMax = DefaultSessionMax
 	}
 	if c.Now == nil {
 		c.Now = time.Now
