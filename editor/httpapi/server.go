@@ -40,7 +40,8 @@ type Config struct {
 	Budget         *budget.Budget   // bounds what requests hold; nil: no bound
 	Logger         *slog.Logger
 	Now            func() time.Time
-	App            fs.FS // the built browser app
+	App            fs.FS  // the built browser app
+	Licences       string // the notices of all parts of the program, for people to read
 }
 
 // Server is the HTTP face of a workspace.
@@ -120,6 +121,8 @@ func (s *Server) route() error {
 
 	e.GET("/healthz", s.healthz)
 	e.GET("/readyz", s.readyz)
+	e.GET("/licences", s.licences)
+	e.GET(problemPath+":name", s.explainProblem)
 	e.GET("/metrics", s.onlyMachine, gin.WrapH(s.metrics.Handler(s.logger)))
 
 	api := e.Group("/api", s.identify)
