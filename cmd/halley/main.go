@@ -54,6 +54,7 @@ func commands() []command {
 		{"sign-out-all", "", "end everybody's sessions, and renew the secrets behind them", signOutAll},
 		{"compact", "", "make a workspace's file as small as it can be", compact},
 		{"load", "URL", "find out how many people a running server carries", loadServer},
+		{"licences", "", "print the licences of all that this program contains", printLicences},
 		{"version", "", "say which version this is", printVersion},
 	}
 }

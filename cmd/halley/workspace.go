@@ -18,6 +18,7 @@ import (
 	"halley/editor/httpapi"
 	"halley/editor/metrics"
 	"halley/frontend"
+	"halley/licences"
 	"halley/push"
 	"halley/storage/bolt"
 )
@@ -39,7 +40,8 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 // openWorkspace opens the store in a folder and builds the server over it. All
 // its parts share the budget; nil bounds nothing.
 func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, people account.Config, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
-	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
+	cfg.App, cfg.Licences = frontend.Dist(), licences.Text()
+	cfg.Version, cfg.Metrics = version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
 	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
