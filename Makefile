@@ -13,7 +13,7 @@ BENCHCOUNT ?= 3
 GOFILES  := $(shell find cmd editor licences ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
 APPFILES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path 'frontend/dist/*' -not -name '*.go')
 
-.PHONY: run test bench build race fuzz soak lint e2e frontend generate clean help packages shot plot
+.PHONY: run test bench build race fuzz soak lint advisories e2e frontend generate clean help packages shot plot
 
 run: build ## build what is missing and serve on 127.0.0.1:8080
 	bin/halley serve --listen $(LISTEN) --data $(DATA)
@@ -66,7 +66,7 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 soak: build packages ## the long forms of tests
 	HALLEY_SOAK=1 $(GO) test -count=1 -timeout 4h ./...
 
-lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errcheck, ineffassign; biome and tsc
+lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errcheck, ineffassign; biome and tsc; known advisories
 	@test -z "$$(gofmt -l cmd editor licences ot push storage e2e frontend/*.go)" || { gofmt -l cmd editor licences ot push storage e2e frontend/*.go; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
@@ -74,6 +74,10 @@ lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errchec
 	$(TOOL) ineffassign ./...
 	cd frontend && npm run --silent lint
 	cd e2e && npm run --silent lint
+	@GO='$(GO)' node .ci/advisories.mjs
+
+advisories: ## known advisories for all that Halley is built of, where their databases can be reached
+	@GO='$(GO)' node .ci/advisories.mjs
 
 e2e: build e2e/node_modules packages ## the end-to-end tests alone
 	HALLEY_BIN=$(CURDIR)/bin/halley $(GO) test -race ./e2e/...

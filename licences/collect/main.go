@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -40,7 +39,11 @@ func collect(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	standard, err := licencesIn(runtime.GOROOT())
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("go env: %w", err)
+	}
+	standard, err := licencesIn(strings.TrimSpace(string(root)))
 	if err != nil {
 		return err
 	}
@@ -58,8 +61,8 @@ func collect(w io.Writer) error {
 		}
 	}
 	var out bytes.Buffer
-	fmt.Fprintln(&out, "This program is Halley. It contains the work of many others, which is listed here")
-	fmt.Fprintln(&out, "with the number of its licence below. We thank them all.")
+	fmt.Fprintln(&out, "This program is Halley.")
+	fmt.Fprintln(&out, "It contains the work of others, listed with the numbers of their licences below.")
 	var texts []string
 	list := func(heading string, parts []part) {
 		fmt.Fprintf(&out, "\n%s\n\n", heading)
