@@ -10,10 +10,10 @@ FUZZTIME ?= 1m
 BENCHTIME ?= 1s
 BENCHCOUNT ?= 3
 
-GOFILES  := $(shell find cmd editor ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
+GOFILES  := $(shell find cmd editor licences ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
 APPFILES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path 'frontend/dist/*' -not -name '*.go')
 
-.PHONY: run test bench build race fuzz soak lint e2e frontend generate clean help packages shot plot
+.PHONY: run test bench build race fuzz soak lint advisories e2e frontend generate clean help packages shot plot
 
 run: build ## build what is missing and serve on 127.0.0.1:8080
 	bin/halley serve --listen $(LISTEN) --data $(DATA)
@@ -39,7 +39,7 @@ plot: build ## measure README's plot again
 
 build: bin/halley ## build bin/halley, the browser app included
 
-bin/halley: go.mod go.sum $(GOFILES) frontend/dist/index.html
+bin/halley: go.mod go.sum licences/notices.txt $(GOFILES) frontend/dist/index.html
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/halley
 
 frontend: frontend/dist/index.html ## build the browser app
@@ -66,14 +66,18 @@ fuzz: ## each fuzz target for FUZZTIME (1m)
 soak: build packages ## the long forms of tests
 	HALLEY_SOAK=1 $(GO) test -count=1 -timeout 4h ./...
 
-lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errcheck, ineffassign; biome and tsc
-	@test -z "$$(gofmt -l cmd editor ot push storage e2e frontend/*.go)" || { gofmt -l cmd editor ot push storage e2e frontend/*.go; echo 'run gofmt -w on these'; exit 1; }
+lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errcheck, ineffassign; biome and tsc; known advisories
+	@test -z "$$(gofmt -l cmd editor licences ot push storage e2e frontend/*.go)" || { gofmt -l cmd editor licences ot push storage e2e frontend/*.go; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) errcheck -ignoretests -exclude .tools/errcheck.txt ./...
 	$(TOOL) ineffassign ./...
 	cd frontend && npm run --silent lint
 	cd e2e && npm run --silent lint
+	@GO='$(GO)' node .ci/advisories.mjs
+
+advisories: ## known advisories for all that Halley is built of, where their databases can be reached
+	@GO='$(GO)' node .ci/advisories.mjs
 
 e2e: build e2e/node_modules packages ## the end-to-end tests alone
 	HALLEY_BIN=$(CURDIR)/bin/halley $(GO) test -race ./e2e/...
@@ -85,8 +89,10 @@ shot: build e2e/node_modules packages ## take README's screenshot again
 packages: # browsers, proxies and strace for the tests, from the system
 	@.ci/packages
 
-generate: ## nothing is generated so far but the golden files of converters
+generate: frontend/node_modules ## the golden files of converters, and the licences of all parts
 	$(GO) test ./editor/convert -update
+	$(GO) run ./licences/collect >licences/notices.new
+	mv licences/notices.new licences/notices.txt
 
 clean: ## remove what was built
 	rm -rf bin $(CACHE) frontend/node_modules e2e/node_modules

@@ -141,7 +141,9 @@ func (p *page) run() {
 			}
 			idle.Reset(p.idle)
 		case <-idle.C:
-			if since := p.now().Sub(time.Unix(0, p.touched.Load())); since < p.idle {
+			// Before the page was last asked for: the clock was set back. Unloading
+			// a page too early costs one load, too late a year of its memory.
+			if since := p.now().Sub(time.Unix(0, p.touched.Load())); since >= 0 && since < p.idle {
 				idle.Reset(p.idle - since)
 				continue
 			}
@@ -258,10 +260,16 @@ func (p *page) know(work *state, client string) error {
 	return nil
 }
 
-// record makes the log's form of a change. Time never runs backwards on a page.
+// maxClockStep is how far back the clock may step without a page's times going
+// back with it. A longer step ends an error: changes must not keep the wrong
+// time until the clock reaches it again, which may take a year.
+const maxClockStep = time.Minute
+
+// record makes the log's form of a change. A page's times never run backwards by
+// a small step of the clock. Only seq orders changes.
 func (p *page) record(r *request, v verdict, work *state) storage.Change {
 	now := p.now().UTC().Truncate(time.Millisecond)
-	if now.Before(p.last) {
+	if back := p.last.Sub(now); back > 0 && back <= maxClockStep {
 		now = p.last
 	}
 	return storage.Change{

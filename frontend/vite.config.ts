@@ -25,7 +25,7 @@ export default defineConfig({
   ],
   server: {
     port: 5173,
-    proxy: { '/api': server, '/files': server },
+    proxy: { '/api': server, '/files': server, '/licences': server, '/problems': server },
   },
   test: {
     environment: 'node',

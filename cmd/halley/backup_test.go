@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"halley/editor"
+	"halley/editor/account"
 	"halley/editor/httpapi"
 	"halley/ot"
 	"halley/storage"
@@ -157,7 +158,7 @@ func TestCompact(t *testing.T) {
 // pageWithFile makes a workspace with a page that shows a file.
 func pageWithFile(t *testing.T, dir string) (id string, file storage.Hash) {
 	t.Helper()
-	w, err := openWorkspace(t.Context(), dir, nil, editor.Config{}, httpapi.Config{})
+	w, err := openWorkspace(t.Context(), dir, nil, account.Config{}, editor.Config{}, httpapi.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

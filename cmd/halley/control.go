@@ -17,6 +17,8 @@ import (
 const (
 	backupPath = "/control/backup"
 	verifyPath = "/control/verify"
+
+	signOutAllPath = "/control/sign-out-all"
 )
 
 // writePatience is how long a command may take nothing of a backup: the store
@@ -29,6 +31,7 @@ func (w *workspace) control(address string) http.Handler {
 	mux.Handle("/", w.server)
 	mux.HandleFunc("GET "+backupPath, w.sendBackup)
 	mux.HandleFunc("GET "+verifyPath, w.sendVerified)
+	mux.HandleFunc("POST "+signOutAllPath, w.signOutAll)
 	mux.HandleFunc("POST "+pagePath, w.receivePage(address))
 	return mux
 }

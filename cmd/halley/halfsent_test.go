@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"halley/editor"
+	"halley/editor/account"
 	"halley/editor/httpapi"
 )
 
@@ -45,7 +46,7 @@ func TestPeersThatOnlyWait(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				logger := slog.New(slog.DiscardHandler)
-				w, err := openWorkspace(t.Context(), dir, nil, editor.Config{}, httpapi.Config{Logger: logger})
+				w, err := openWorkspace(t.Context(), dir, nil, account.Config{}, editor.Config{}, httpapi.Config{Logger: logger})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -38,12 +38,14 @@ var knows = map[string][]string{
 		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions",
 	},
 
-	"halley/frontend": {},
-	"halley/e2e":      {},
+	"halley/frontend":         {},
+	"halley/licences":         {},
+	"halley/licences/collect": {},
+	"halley/e2e":              {},
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
-		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
+		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/licences", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
 		"github.com/KimMachineGun/automemlimit", "github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }

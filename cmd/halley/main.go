@@ -51,8 +51,10 @@ func commands() []command {
 		{"backup", "FILE", "copy the workspace to a file, also while it is served", backup},
 		{"restore", "FILE", "make a workspace of a backup, or bring back one page of it", restore},
 		{"verify", "", "check that all of a workspace holds", verify},
+		{"sign-out-all", "", "end everybody's sessions, and renew the secrets behind them", signOutAll},
 		{"compact", "", "make a workspace's file as small as it can be", compact},
 		{"load", "URL", "find out how many people a running server carries", loadServer},
+		{"licences", "", "print the licences of all that this program contains", printLicences},
 		{"version", "", "say which version this is", printVersion},
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"halley/editor"
+	"halley/editor/account"
 	"halley/editor/budget"
 	"halley/editor/httpapi"
 )
@@ -121,7 +122,7 @@ func TestMapsForgetCallers(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := httpapi.Config{Logger: slog.New(slog.DiscardHandler), RateLimits: true, AnyHost: true}
-		w, err := openWorkspace(t.Context(), dir, budget.New(256<<20), editor.Config{QuotaPerson: 1 << 20, QuotaAll: 1 << 30}, cfg)
+		w, err := openWorkspace(t.Context(), dir, budget.New(256<<20), account.Config{}, editor.Config{QuotaPerson: 1 << 20, QuotaAll: 1 << 30}, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

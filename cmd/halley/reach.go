@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"halley/editor"
+	"halley/editor/account"
 	"halley/editor/client"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
@@ -45,7 +46,7 @@ func (t target) reach(ctx context.Context, env environ) (*reached, error) {
 		return t.signIn(ctx)
 	}
 	logger := warnings(env)
-	w, err := openWorkspace(ctx, t.data, nil, editor.Config{}, httpapi.Config{Logger: logger})
+	w, err := openWorkspace(ctx, t.data, nil, account.Config{}, editor.Config{}, httpapi.Config{Logger: logger})
 	if errors.Is(err, bolt.ErrInUse) {
 		return t.askServer(ctx)
 	}

@@ -14,7 +14,8 @@ import (
 const restoreUsage = `FILE
 
 Makes a workspace of a backup, in a folder that is empty or missing. It is
-verified before it is there; if it does not hold, the folder stays empty.
+verified before it is there; if it does not hold, the folder stays empty. All
+sessions in it end: everybody signs in again.
 
 With --page it brings one page back as a new page, with its whole history, into
 the workspace in the folder, also while a server has it open. What is there
@@ -40,7 +41,7 @@ func restore(ctx context.Context, env environ, args []string) error {
 	var v editor.Verified
 	err = bolt.Restore(cfg.data, storeConfig(nil), from, func(s *bolt.Store) (err error) {
 		v, err = verifyStore(ctx, env, s)
-		return err
+		return errors.Join(err, endSessions(ctx, s))
 	})
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", cfg.file, plainBackupError(err))

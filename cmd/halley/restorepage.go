@@ -172,7 +172,7 @@ func noteAuthor(ctx context.Context, people *account.Accounts, known map[string]
 // deliverPage gives the parts to who has the folder, else to the folder itself.
 // address is where its pages are.
 func deliverPage(ctx context.Context, env environ, data string, parts io.Reader) (got broughtPage, address string, err error) {
-	w, err := openWorkspace(ctx, data, nil, editor.Config{}, httpapi.Config{Logger: warnings(env)})
+	w, err := openWorkspace(ctx, data, nil, account.Config{}, editor.Config{}, httpapi.Config{Logger: warnings(env)})
 	if err == nil {
 		got, err = w.takePage(ctx, parts)
 		return got, "", errors.Join(err, w.close())

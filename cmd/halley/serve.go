@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"halley/editor"
+	"halley/editor/account"
 	"halley/editor/httpapi"
 	"halley/push"
 	"halley/storage/bolt"
@@ -26,6 +27,7 @@ const (
 	leastHeartbeat   = 100 * time.Millisecond
 	mostHeartbeat    = time.Minute
 
+	leastSession       = time.Second
 	defaultUpload      = 64
 	defaultQuotaPerson = 2048 // MiB
 	drainTime          = 10 * time.Second
@@ -45,6 +47,7 @@ type serveConfig struct {
 	streams         httpapi.StreamLimits
 	connsPerAddress int
 	heartbeat       time.Duration
+	people          account.Config
 	maxUpload       mebibytes
 	quotaPerson     mebibytes
 	quota           mebibytes // 0: half of the disk
@@ -78,6 +81,8 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
 	fs.IntVar(&cfg.connsPerAddress, "max-connections-per-address", 0, "at most `N` connections from one address, streams that have left HTTP aside; 0: a quarter of all, or without limit where --rate-limits=off")
+	fs.DurationVar(&cfg.people.SessionIdle, "session-idle", account.DefaultSessionIdle, "sign people out after this `time` without a request or an open stream")
+	fs.DurationVar(&cfg.people.SessionMax, "session-max", account.DefaultSessionMax, "sign people out after this `time` in any case")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
@@ -104,7 +109,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 	}
 	defer f.close()
 	defer f.reloadOnSignal()()
-	w, err := openWorkspace(ctx, cfg.data, newBudget(memoryLimit(cfg.memory)), cfg.pages(), f.edge())
+	w, err := openWorkspace(ctx, cfg.data, newBudget(memoryLimit(cfg.memory)), cfg.people, cfg.pages(), f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}
@@ -133,6 +138,10 @@ func (cfg *serveConfig) pages() editor.Config {
 func (cfg *serveConfig) settle() error {
 	if cfg.heartbeat < leastHeartbeat || cfg.heartbeat > mostHeartbeat {
 		return fmt.Errorf("--heartbeat %v: it must be from %v to %v", cfg.heartbeat, leastHeartbeat, mostHeartbeat)
+	}
+	if cfg.people.SessionIdle < leastSession || cfg.people.SessionMax < cfg.people.SessionIdle {
+		return fmt.Errorf("--session-idle %v and --session-max %v: the first must be at least %v, and the second no shorter than the first",
+			cfg.people.SessionIdle, cfg.people.SessionMax, leastSession)
 	}
 	if err := checkMemory(cfg.memory); err != nil {
 		return err

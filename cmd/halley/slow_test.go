@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"halley/editor"
+	"halley/editor/account"
 	"halley/editor/httpapi"
 )
 
@@ -52,7 +53,7 @@ func inBubble(t *testing.T, run func(t *testing.T, l *pipeListener)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		logger := slog.New(slog.DiscardHandler)
-		w, err := openWorkspace(t.Context(), dir, nil, editor.Config{}, httpapi.Config{Logger: logger})
+		w, err := openWorkspace(t.Context(), dir, nil, account.Config{}, editor.Config{}, httpapi.Config{Logger: logger})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"halley/editor/httpapi"
 	"halley/editor/metrics"
 	"halley/frontend"
+	"halley/licences"
 	"halley/push"
 	"halley/storage/bolt"
 )
@@ -38,8 +39,9 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 
 // openWorkspace opens the store in a folder and builds the server over it. All
 // its parts share the budget; nil bounds nothing.
-func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
-	cfg.App, cfg.Version, cfg.Metrics = frontend.Dist(), version, metrics.New(version)
+func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, people account.Config, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
+	cfg.App, cfg.Licences = frontend.Dist(), licences.Text()
+	cfg.Version, cfg.Metrics = version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
 	stored.MaxResident = memory.Limit() / 2
@@ -48,7 +50,8 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages
 	if err != nil {
 		return nil, err
 	}
-	w := &workspace{store: store, accounts: account.New(store, time.Now), metrics: cfg.Metrics}
+	people.ExpiryNow = store.Now
+	w := &workspace{store: store, accounts: account.NewWithConfig(store, people), metrics: cfg.Metrics}
 	pages.Logger, pages.Budget, cfg.Budget = cfg.Logger, memory, memory
 	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)
 	if err != nil {
@@ -66,6 +69,7 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, pages
 
 func (w *workspace) close() error {
 	w.pages.Close()
+	w.accounts.Close()
 	return w.store.Close()
 }
 

@@ -10,7 +10,6 @@ package account
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -26,40 +25,97 @@ import (
 	"halley/storage"
 )
 
+// How long sessions last unless a Config says otherwise.
 const (
-	sessionIdle  = 30 * 24 * time.Hour // a session that is not used for so long ends
-	sessionTouch = 24 * time.Hour      // its use is noted at most so often
+	DefaultSessionIdle = 30 * 24 * time.Hour
+	DefaultSessionMax  = 180 * 24 * time.Hour
+)
+
+const (
 	maxNameChars = 60
 	maxCached    = 10_000
 )
 
+// Config says how long sessions last. The zero value is fit for use.
+type Config struct {
+	// SessionIdle is how long a session lasts without a request or an open
+	// stream. Zero means DefaultSessionIdle.
+	SessionIdle time.Duration
+	// SessionMax is how long a session lasts at most, however much it is used.
+	// Zero means DefaultSessionMax.
+	SessionMax time.Duration
+	// Now is the wall clock. Nil means time.Now.
+	Now func() time.Time
+	// ExpiryNow is the clock by which sessions expire; see storage.Clock, which
+	// does not follow a wall clock that is wrong for a while. Nil means Now.
+	ExpiryNow func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	if c.SessionIdle <= 0 {
+		c.SessionIdle = DefaultSessionIdle
+	}
+	if c.SessionMax <= 0 {
+		c.SessionMax = DefaultSessionMax
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.ExpiryNow == nil {
+		c.ExpiryNow = c.Now
+	}
+	return c
+}
+
 // Accounts is all people and sessions of a store.
 type Accounts struct {
+	cfg     Config
 	records storage.Records
-	now     func() time.Time
 
-	mu      sync.Mutex // guards what follows
-	authors *bounded.Map[string, editor.Author]
-	open    map[string]*watch // the first of a session's, by its key's hash
-	// sessions are those that were looked up, by key's hash, and signOuts how
-	// many have ended: what was read before one of these is not kept.
-	sessions map[string]session
-	signOuts uint64
+	closing context.Context // ended by Close
+	close   context.CancelFunc
+	// moving is held while sessions get another key or are reviewed, so that a
+	// review never meets a session between its two keys.
+	moving sync.Mutex
+
+	mu       sync.Mutex // guards what follows
+	authors  *bounded.Map[string, editor.Author]
+	sessions map[string]session      // looked up before, by record key
+	endings  uint64                  // how many times sessions ended: what was read before one is not cached
+	open     map[string]*openSession // those with open streams, by record key
+	timer    *time.Timer             // calls review; nil before the first stream
+	reviewAt time.Time               // when it will; zero: not until another stream opens
+	// generation is that of the sessions that are valid; known tells whether it
+	// was read.
+	generation      uint64
+	generationKnown bool
 }
 
-// A watch is one open line that is to hear when its session ends. Those of a
-// session are a ring.
-type watch struct {
-	over       func()
-	prev, next *watch
-}
-
-// New serves the accounts that records keep.
+// New serves the accounts that records keep, with the default Config.
 func New(records storage.Records, now func() time.Time) *Accounts {
-	return &Accounts{
-		records: records, now: now,
-		authors: bounded.New[string, editor.Author](maxCached, 0), open: map[string]*watch{}, sessions: map[string]session{},
+	return NewWithConfig(records, Config{Now: now})
+}
+
+// NewWithConfig serves the accounts that records keep. Close it when done.
+func NewWithConfig(records storage.Records, cfg Config) *Accounts {
+	a := &Accounts{
+		cfg: cfg.withDefaults(), records: records,
+		authors: bounded.New[string, editor.Author](maxCached, 0), sessions: map[string]session{}, open: map[string]*openSession{},
 	}
+	a.closing, a.close = context.WithCancel(context.Background())
+	return a
+}
+
+// Close stops watching open sessions. It waits for a review that has begun.
+func (a *Accounts) Close() {
+	a.close()
+	a.mu.Lock()
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.mu.Unlock()
+	a.moving.Lock() // a review has ended, and later ones return at once
+	defer a.moving.Unlock()
 }
 
 type person struct {
@@ -67,15 +123,6 @@ type person struct {
 	Color string      `json:"color"`
 	Kind  editor.Kind `json:"kind"`
 }
-
-type session struct {
-	User    string    `json:"user"`
-	Started time.Time `json:"started"`
-	Used    time.Time `json:"used"`
-}
-
-// ErrNoSession: the session does not exist, has expired or was ended.
-var ErrNoSession = errors.New("no such session")
 
 // CleanName checks and trims what somebody wants to be called.
 func CleanName(name string) (string, error) {
@@ -92,25 +139,6 @@ func CleanName(name string) (string, error) {
 }
 
 func bad(name, reason string) error { return &editor.BadValueError{Name: name, Reason: reason} }
-
-// SignInGuest makes a new guest and a session for them. The key is what the
-// session's cookie must hold; it is not kept here.
-func (a *Accounts) SignInGuest(ctx context.Context, name string) (p editor.Principal, key string, err error) {
-	if name, err = CleanName(name); err != nil {
-		return p, "", err
-	}
-	id := "g-" + random(12)
-	p = editor.Principal{ID: id, Name: name, Color: colorOf(id), Kind: editor.KindGuest}
-	if err := a.putPerson(ctx, p, 0); err != nil {
-		return editor.Principal{}, "", err
-	}
-	key = random(24)
-	now := a.now().UTC()
-	if err := a.putSession(ctx, key, session{id, now, now}, 0); err != nil {
-		return editor.Principal{}, "", err
-	}
-	return p, key, nil
-}
 
 // Rename changes what a guest is called; their id and work stay theirs.
 func (a *Accounts) Rename(ctx context.Context, p editor.Principal, name string) (editor.Principal, error) {
@@ -147,122 +175,6 @@ func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version ui
 	defer a.mu.Unlock()
 	a.authors.Put(p.ID, editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}, time.Time{})
 	return nil
-}
-
-func (a *Accounts) putSession(ctx context.Context, key string, s session, version uint64) error {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	_, err = a.records.Put(ctx, storage.Record{
-		Key: sessionKey(key), Value: value, Version: version, Expires: s.Used.Add(sessionIdle),
-	})
-	return err
-}
-
-// Session says whose session key is; ErrNoSession if nobody's.
-func (a *Accounts) Session(ctx context.Context, key string) (editor.Principal, error) {
-	s, err := a.session(ctx, key)
-	if err != nil {
-		return editor.Principal{}, err
-	}
-	author, err := a.Author(ctx, s.User)
-	if err != nil {
-		return editor.Principal{}, err
-	}
-	return editor.Principal{ID: s.User, Name: author.Name, Color: author.Color, Kind: author.Kind}, nil
-}
-
-// session looks in the store where a use is to be noted there, and for what
-// nobody has asked for yet.
-func (a *Accounts) session(ctx context.Context, key string) (session, error) {
-	k, now := sessionKey(key), a.now().UTC()
-	a.mu.Lock()
-	s, known := a.sessions[k]
-	signOuts := a.signOuts
-	a.mu.Unlock()
-	if known && now.Sub(s.Used) <= sessionTouch {
-		return s, nil
-	}
-	r, err := a.records.Get(ctx, k)
-	if errors.Is(err, storage.ErrNotFound) {
-		return session{}, ErrNoSession
-	}
-	if err != nil {
-		return session{}, err
-	}
-	if err := json.Unmarshal(r.Value, &s); err != nil {
-		return session{}, fmt.Errorf("session: %w", err)
-	}
-	if now.Sub(s.Used) > sessionTouch {
-		s.Used = now
-		// A full disk does not sign anybody out; the next use tries again.
-		if a.putSession(ctx, key, s, r.Version) != nil {
-			return s, nil
-		}
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if signOuts == a.signOuts {
-		if len(a.sessions) >= maxCached {
-			clear(a.sessions)
-		}
-		a.sessions[k] = s
-	}
-	return s, nil
-}
-
-// SignOut ends a session and every open line that runs on it.
-func (a *Accounts) SignOut(ctx context.Context, key string) error {
-	r, err := a.records.Get(ctx, sessionKey(key))
-	if err == nil {
-		err = a.records.Delete(ctx, r.Key, r.Version)
-	}
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return err
-	}
-	k := sessionKey(key)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.sessions, k)
-	a.signOuts++
-	first := a.open[k]
-	delete(a.open, k)
-	for w := first; w != nil; {
-		w.over()
-		if w = w.next; w == first {
-			break
-		}
-	}
-	return nil
-}
-
-// Watch has over called when the session is signed out, which must not wait for
-// anything. It returns what to call when the caller no longer looks at it.
-func (a *Accounts) Watch(key string, over func()) (forget func()) {
-	k, w := sessionKey(key), &watch{over: over}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if first := a.open[k]; first == nil {
-		w.prev, w.next = w, w
-		a.open[k] = w
-	} else {
-		w.prev, w.next = first.prev, first
-		w.prev.next, w.next.prev = w, w
-	}
-	return func() { a.forget(k, w) }
-}
-
-func (a *Accounts) forget(k string, w *watch) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w.prev.next, w.next.prev = w.next, w.prev
-	if a.open[k] != w {
-		return // another is the first, or the session has ended
-	}
-	if a.open[k] = w.next; w.next == w {
-		delete(a.open, k)
-	}
 }
 
 // Author is who made a change, by principal's id; editor.ErrUnknownAuthor.
@@ -310,11 +222,6 @@ func (a *Accounts) Program(ctx context.Context, id, name string) (editor.Princip
 		err = nil // it may read, and what it writes is refused anyway; the next use tries again
 	}
 	return p, err
-}
-
-func sessionKey(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return "session/" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func random(bytes int) string {

@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -69,26 +68,6 @@ func TestRename(t *testing.T) {
 	}
 }
 
-// TestSessionUse: a session that is used does not end, and what the store knows
-// of its use is never older than a day or so.
-func TestSessionUse(t *testing.T) {
-	now := time.Now()
-	a := New(newStore(t), func() time.Time { return now })
-	_, key := signIn(t, a)
-	for range 70 { // days; more than twice the idle time
-		now = now.Add(sessionTouch + time.Hour)
-		for range 2 {
-			if _, err := a.Session(t.Context(), key); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	r, err := a.records.Get(t.Context(), sessionKey(key))
-	if err != nil || !r.Expires.After(now.Add(sessionIdle-time.Minute)) {
-		t.Errorf("used now, the session ends at %v, %v; want %v later", r.Expires, err, sessionIdle)
-	}
-}
-
 // slowRecords lets something happen between a read and its use.
 type slowRecords struct {
 	storage.Records
@@ -120,41 +99,6 @@ func TestSignOutMeanwhile(t *testing.T) {
 	}
 	if got, err := a.Session(t.Context(), key); !errors.Is(err, ErrNoSession) {
 		t.Errorf("signed out, the session is %v's, %v; want %v", got, err, ErrNoSession)
-	}
-}
-
-// TestWatch: signing out is heard by who watches the session then, once, and by
-// nobody else.
-func TestWatch(t *testing.T) {
-	a := New(newStore(t), time.Now)
-	_, key := signIn(t, a)
-	_, other := signIn(t, a)
-	heard := make([]int, 5)
-	forget := make([]func(), len(heard))
-	for i := range heard {
-		forget[i] = a.Watch(key, func() { heard[i]++ })
-	}
-	a.Watch(other, func() { t.Error("another session's end is heard") })
-	forget[0]()
-	forget[3]()
-	for range 2 {
-		if err := a.SignOut(t.Context(), key); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := []int{0, 1, 1, 0, 1}; !slices.Equal(heard, want) {
-		t.Errorf("heard %v times, want %v", heard, want)
-	}
-	forget[1]()
-	again := a.Watch(key, func() { heard[0]++ })
-	forget[4]()
-	forget[2]()
-	if err := a.SignOut(t.Context(), key); err != nil {
-		t.Fatal(err)
-	}
-	again()
-	if heard[0] != 1 || len(a.open) != 1 {
-		t.Errorf("heard %v times, %d sessions watched; want one more, and the other", heard, len(a.open))
 	}
 }
 

@@ -77,7 +77,11 @@ func newAsset(name string, data []byte) (*asset, error) {
 // itself at the addresses of its screens.
 func (s *Server) serveApp(c *gin.Context) {
 	at := c.Request.URL.Path
-	if strings.HasPrefix(at, "/api/") || strings.HasPrefix(at, "/problems/") {
+	if strings.HasPrefix(at, problemPath) && c.Request.Method == http.MethodGet {
+		s.noSuchProblem(c)
+		return
+	}
+	if strings.HasPrefix(at, "/api/") || strings.HasPrefix(at, problemPath) {
 		s.fail(c, &problem{status: 404, name: "not-found", title: "No such address", detail: "There is nothing at this address."})
 		return
 	}

@@ -99,6 +99,11 @@ func (b *browser) do(method, path, body string, headers ...string) *httptest.Res
 	}
 	w := httptest.NewRecorder()
 	b.s.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if b.cookie != nil && c.Name == b.cookie.Name && c.MaxAge > 0 {
+			b.cookie = c // a new key for the same session
+		}
+	}
 	return w
 }
 
@@ -124,6 +129,9 @@ func TestGuards(t *testing.T) {
 		{"cross-site by Origin", "POST", "/api/pages", []string{"Origin", "https://evil.example"}, 403, "cross-site"},
 		{"a rebound name", "GET", "/api/pages", []string{"Host", "evil.example"}, 403, "forbidden"},
 		{"through a proxy", "GET", "/api/pages", []string{"X-Forwarded-For", "10.0.0.1"}, 403, "forbidden"},
+		{"through a proxy that says only that it is one", "GET", "/api/pages", []string{"Via", "1.1 proxy.example"}, 403, "forbidden"},
+		{"through a proxy that says only for whom", "GET", "/api/pages", []string{"X-Real-IP", "10.0.0.1"}, 403, "forbidden"},
+		{"through a network of caches", "GET", "/api/pages", []string{"CF-Connecting-IP", "10.0.0.1"}, 403, "forbidden"},
 		{"through a proxy, new style", "GET", "/api/pages", []string{"Forwarded", "for=10.0.0.1"}, 403, "forbidden"},
 		{"an unknown token", "GET", "/api/pages", []string{"Authorization", "Bearer abc"}, 401, "signed-out"},
 		{"no such address", "GET", "/api/nothing", nil, 404, "not-found"},

@@ -67,9 +67,10 @@ func (s *Server) events(c *gin.Context) {
 	forget := func() {}
 	if key := c.GetString(sessionKey); key != "" {
 		line.OnOpen = func(end func(why string)) error {
-			forget = s.accounts.Watch(key, func() { end("signed-out") })
-			// Only now does a sign-out reach this line; one before it is found here.
-			_, err := s.accounts.Session(ctx, key)
+			stop, err := s.accounts.Watch(ctx, key, func() { end("signed-out") })
+			if err == nil {
+				forget = stop
+			}
 			return err
 		}
 	}

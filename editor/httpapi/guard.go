@@ -138,13 +138,27 @@ const setUpPage = `<!doctype html><html lang="en"><meta charset="utf-8"><meta na
 <style>:root{color-scheme:light dark}body{font:1.1rem/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}</style>
 <h1>Not set up for this address</h1><p>` + setUpSentence + `</p></html>`
 
+// fromHere reports whether a request was made on this machine, as far as it
+// says itself: for this machine's name, and not passed on by a proxy.
 func fromHere(r *http.Request) bool {
 	for name := range r.Header {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+		if isProxyHeader(name) {
 			return false
 		}
 	}
 	return isHere(r.Host)
+}
+
+// isProxyHeader reports whether only a proxy or a content delivery network sends
+// a header with this name, which is in canonical form.
+func isProxyHeader(name string) bool {
+	switch name {
+	case "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Host", "X-Original-Url",
+		"True-Client-Ip", "Cf-Connecting-Ip", "Cf-Ray", "Cdn-Loop", "Fastly-Client-Ip", "X-Envoy-External-Address",
+		"X-Appengine-User-Ip", "X-Azure-Clientip", "X-Arr-Log-Id", "X-Proxyuser-Ip":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "X-Original-Forwarded-")
 }
 
 // isHere reports whether a Host names the machine itself.

@@ -21,15 +21,30 @@ const keepAnswers = 7 * 24 * time.Hour
 
 // A reply is an answer that can be given again.
 type reply struct {
-	Print    string          `json:"print"` // of the request
 	Status   int             `json:"status"`
 	Location string          `json:"location,omitempty"`
-	Body     json.RawMessage `json:"body"`
+	Body     json.RawMessage `json:"body,omitempty"`
 }
 
-// onceEach runs calls under a key once. What a call makes is safe to repeat
-// by itself (ids and clients derive from the key), so that a crash between
-// doing and noting the answer makes nothing twice either.
+// A use is what is stored under an Idempotency-Key, for keepAnswers from its
+// first use on.
+type use struct {
+	Print string `json:"print"` // of the request
+	// Attempt is what ids and clients derive from in place of the key. It is
+	// stored before anything is made, so that a crash between making and noting
+	// the answer makes nothing twice; and it is random, so that the same key
+	// makes something new once its first use is forgotten. "": stored by a
+	// version that derived them from the key itself, with its answer.
+	Attempt string `json:"attempt,omitempty"`
+	reply          // the zero reply: not answered yet
+	version uint64
+	expires time.Time
+}
+
+// answered reports whether the call is done.
+func (u *use) answered() bool { return u.Status != 0 }
+
+// onceEach runs calls under a key once.
 type onceEach struct {
 	records storage.Records
 	now     func() time.Time
@@ -89,25 +104,34 @@ func (s *Server) onceOnly(c *gin.Context, request []byte, make func(ctx context.
 	}
 	defer leave()
 	print := fingerprint(c, request)
-	old, err := s.once.recall(ctx, name)
+	u, err := s.once.recall(ctx, name)
 	switch {
 	case err != nil:
 		s.fail(c, err)
-	case old == nil:
-		out, err := make(ctx, key)
-		if err == nil {
-			out.Print = print
-			err = s.once.note(ctx, name, out)
-		}
-		s.reply(c)(out, err)
-	case old.Print != print:
+		return
+	case u.answered() && u.Print != print:
 		s.fail(c, &problem{
 			status: 409, name: "key-reused", title: "The Idempotency-Key was used for something else",
 			detail: "This Idempotency-Key came with another request before; make up a new one.",
 		})
-	default:
-		s.reply(c)(*old, nil)
+		return
+	case u.answered() && len(u.Body) > 0:
+		s.reply(c)(u.reply, nil)
+		return
+	case u.Print != print:
+		// The first use, or what came before failed or was cut off by a crash: then
+		// another request may not take over what that one has made.
+		u.Print, u.Attempt = print, newClient()
+		if err := s.once.put(ctx, name, u); err != nil {
+			s.fail(c, err)
+			return
+		}
 	}
+	out, err := make(ctx, u.Attempt)
+	if err == nil {
+		err = s.once.note(ctx, name, u, out)
+	}
+	s.reply(c)(out, err)
 }
 
 func fingerprint(c *gin.Context, request []byte) string {
@@ -117,31 +141,41 @@ func fingerprint(c *gin.Context, request []byte) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-func (o *onceEach) recall(ctx context.Context, name string) (*reply, error) {
+// recall returns the use of a key; a new one where none is known.
+func (o *onceEach) recall(ctx context.Context, name string) (*use, error) {
 	r, err := o.records.Get(ctx, name)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
+		return &use{expires: o.now().Add(keepAnswers)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var out reply
-	if err := json.Unmarshal(r.Value, &out); err != nil {
+	u := &use{version: r.Version, expires: r.Expires}
+	if err := json.Unmarshal(r.Value, u); err != nil {
 		return nil, fmt.Errorf("answer under %s: %w", name, err)
 	}
-	return &out, nil
+	return u, nil
 }
 
-// maxNoted is the largest answer that is kept. A larger one (a created page's
-// whole content) is made again from what the key names.
+// maxNoted is the largest answer that is kept. Of a larger one (a created page's
+// whole content) it is noted that it was given; it is made again from what the
+// attempt names.
 const maxNoted = 512 << 10
 
-func (o *onceEach) note(ctx context.Context, name string, out reply) error {
-	value, err := json.Marshal(out)
-	if err != nil || len(value) > maxNoted {
+func (o *onceEach) note(ctx context.Context, name string, u *use, out reply) error {
+	u.reply = out
+	if len(out.Body) > maxNoted {
+		u.Body = nil
+	}
+	return o.put(ctx, name, u)
+}
+
+func (o *onceEach) put(ctx context.Context, name string, u *use) error {
+	value, err := json.Marshal(u)
+	if err != nil {
 		return err
 	}
-	_, err = o.records.Put(ctx, storage.Record{Key: name, Value: value, Expires: o.now().Add(keepAnswers)})
+	u.version, err = o.records.Put(ctx, storage.Record{Key: name, Value: value, Version: u.version, Expires: u.expires})
 	return err
 }
 

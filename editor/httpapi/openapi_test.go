@@ -557,7 +557,7 @@ func newWitness(t *testing.T, cfg Config) *witness {
 
 // What the server answers is what the document says.
 func TestOpenAPIAnswers(t *testing.T) {
-	w := newWitness(t, Config{Version: "1"})
+	w := newWitness(t, Config{Version: "1", Licences: "Of all parts."})
 	w.session()
 	page := w.pages()
 	w.edits(page)
@@ -596,6 +596,11 @@ func (w *witness) session() {
 	w.call("GET", "/readyz", "")
 	w.call("GET", "/metrics", "")
 	w.call("GET", "/metrics", "", "X-Forwarded-For", "192.0.2.7")
+	w.call("GET", "/problems/too-large", "")
+	w.call("GET", "/problems/too-large", "", "Accept", "application/json")
+	w.call("GET", "/problems/none", "")
+	w.call("GET", "/problems/none", "", "Accept", "application/problem+json")
+	w.call("GET", "/licences", "")
 	w.call("GET", "/api/openapi.json", "")
 	w.call("GET", "/api/formats", "")
 	w.call("POST", "/api/session", `{"name":"Night shift"}`)

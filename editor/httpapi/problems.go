@@ -209,7 +209,7 @@ func (p *problem) level() slog.Level {
 }
 
 func (s *Server) writeProblem(w http.ResponseWriter, request string, p *problem) {
-	body := map[string]any{"type": "/problems/" + p.name, "title": p.title, "status": p.status, "detail": p.detail}
+	body := map[string]any{"type": problemPath + p.name, "title": p.title, "status": p.status, "detail": p.detail}
 	for k, v := range p.extra {
 		body[k] = v
 	}

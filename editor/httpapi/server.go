@@ -12,10 +12,10 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/gorilla/sessions"
 
 	"halley/editor"
 	"halley/editor/account"
@@ -40,7 +40,8 @@ type Config struct {
 	Budget         *budget.Budget   // bounds what requests hold; nil: no bound
 	Logger         *slog.Logger
 	Now            func() time.Time
-	App            fs.FS // the built browser app
+	App            fs.FS  // the built browser app
+	Licences       string // the notices of all parts of the program, for people to read
 }
 
 // Server is the HTTP face of a workspace.
@@ -49,7 +50,7 @@ type Server struct {
 	pages    *editor.Pages
 	accounts *account.Accounts
 	store    storage.Store
-	cookies  *sessions.CookieStore
+	cookies  atomic.Pointer[cookies]
 	limits   *limits
 	memory   *memory
 	streams  *streams
@@ -89,10 +90,11 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	name := make([]byte, 6)
 	rand.Read(name)
 	s.name = base64.RawURLEncoding.EncodeToString(name)
-	var err error
-	if s.cookies, err = newCookies(ctx, store); err != nil {
+	cookies, err := newCookies(ctx, accounts, store.Epoch())
+	if err != nil {
 		return nil, err
 	}
+	s.cookies.Store(cookies)
 	if s.app, err = newApp(cfg.App); err != nil {
 		return nil, err
 	}
@@ -122,6 +124,8 @@ func (s *Server) route() error {
 
 	e.GET("/healthz", s.healthz)
 	e.GET("/readyz", s.readyz)
+	e.GET("/licences", s.licences)
+	e.GET(problemPath+":name", s.explainProblem)
 	e.GET("/metrics", s.onlyMachine, gin.WrapH(s.metrics.Handler(s.logger)))
 
 	api := e.Group("/api", s.identify)

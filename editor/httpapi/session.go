@@ -1,8 +1,8 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -14,6 +14,7 @@ import (
 const (
 	principalKey = "halley.principal"
 	sessionKey   = "halley.session"
+	oldCookieKey = "halley.old-cookie" // whether the session came in a cookie of the old name
 )
 
 // identify finds out who is asking. Whether they may is not its business.
@@ -35,31 +36,20 @@ func (s *Server) identify(c *gin.Context) {
 		})
 		return
 	}
-	key := s.sessionOf(c.Request)
-	if key == "" {
+	for key, cookie := range s.cookies.Load().keys(c.Request) {
+		p, err := s.accounts.Session(ctx, key)
+		if errors.Is(err, account.ErrNoSession) {
+			continue // a cookie that somebody planted may come before the right one
+		}
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		c.Set(principalKey, p)
+		c.Set(sessionKey, key)
+		c.Set(oldCookieKey, cookie == oldCookieName)
 		return
 	}
-	p, err := s.accounts.Session(ctx, key)
-	if errors.Is(err, account.ErrNoSession) {
-		return
-	}
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	c.Set(principalKey, p)
-	c.Set(sessionKey, key)
-}
-
-// sessionOf reads the session's key from its cookie; "" where there is none
-// or it is not one of ours.
-func (s *Server) sessionOf(r *http.Request) string {
-	session, err := s.cookies.Get(r, cookieName)
-	if err != nil {
-		return ""
-	}
-	key, _ := session.Values["key"].(string)
-	return key
 }
 
 // principal is whoever is asking; the zero Principal is nobody.
@@ -84,19 +74,30 @@ func (s *Server) sessionRoutes(api *gin.RouterGroup) {
 	api.DELETE("/session", s.signOut)
 }
 
+// getSession says who asks. A cookie of the old name gets the new one here: every
+// screen of the app begins with this call, and nothing keeps its answer.
 func (s *Server) getSession(c *gin.Context) {
-	if p := principal(c); p.Nobody() {
+	p := principal(c)
+	if p.Nobody() {
 		s.fail(c, editor.ErrSignedOut)
-	} else {
-		s.writeJSON(c, http.StatusOK, p)
+		return
 	}
+	if c.GetBool(oldCookieKey) {
+		if err := s.setCookie(c, c.GetString(sessionKey)); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
+	s.writeJSON(c, http.StatusOK, p)
 }
 
 type signInBody struct {
 	Name *string `json:"name"`
 }
 
-// signIn makes a guest of a name. Who is signed in already only changes it.
+// signIn makes a guest of a name, or renames the one who is signed in. Either way
+// the session gets a new key, and whatever key the browser sent is worthless:
+// another site of this host may have planted it.
 func (s *Server) signIn(c *gin.Context) {
 	var in signInBody
 	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
@@ -107,31 +108,56 @@ func (s *Server) signIn(c *gin.Context) {
 		s.fail(c, badRequest("The member \"name\" is missing: say what others should call you."))
 		return
 	}
-	if p := principal(c); p.Kind == editor.KindGuest {
-		if !s.called(c, 1) {
-			return
-		}
-		s.answer(c, http.StatusOK)(s.accounts.Rename(c.Request.Context(), p, *in.Name))
+	within := s.signsIn
+	if principal(c).Kind == editor.KindGuest {
+		within = func(c *gin.Context) bool { return s.called(c, 1) }
+	}
+	if !within(c) {
 		return
 	}
-	if !s.signsIn(c) {
-		return
+	// First the others: an error must not cost the person the session they have.
+	err := s.endSessions(c, c.GetString(sessionKey))
+	var p editor.Principal
+	var key string
+	if err == nil {
+		p, key, err = s.enter(c, *in.Name)
 	}
-	p, key, err := s.accounts.SignInGuest(c.Request.Context(), *in.Name)
 	if err == nil {
 		err = s.setCookie(c, key)
 	}
 	s.answer(c, http.StatusOK)(p, err)
 }
 
-func (s *Server) signOut(c *gin.Context) {
-	if key := c.GetString(sessionKey); key != "" {
-		if err := s.accounts.SignOut(c.Request.Context(), key); err != nil {
-			s.fail(c, err)
-			return
+func (s *Server) enter(c *gin.Context, name string) (p editor.Principal, key string, err error) {
+	ctx := c.Request.Context()
+	if principal(c).Kind == editor.KindGuest {
+		p, key, err = s.accounts.SignInAgain(ctx, c.GetString(sessionKey), name)
+		if !errors.Is(err, account.ErrNoSession) {
+			return p, key, err
 		}
 	}
-	if err := s.setCookie(c, ""); err != nil {
+	return s.accounts.SignInGuest(ctx, name)
+}
+
+// endSessions ends every session whose key the request sent, but that of keep.
+func (s *Server) endSessions(c *gin.Context, keep string) error {
+	for key := range s.cookies.Load().keys(c.Request) {
+		if key == keep {
+			continue
+		}
+		if err := s.accounts.SignOut(c.Request.Context(), key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) signOut(c *gin.Context) {
+	err := s.endSessions(c, "")
+	if err == nil {
+		err = s.setCookie(c, "")
+	}
+	if err != nil {
 		s.fail(c, err)
 		return
 	}
@@ -140,19 +166,18 @@ func (s *Server) signOut(c *gin.Context) {
 
 // setCookie gives the browser its session's key; "" takes it away.
 func (s *Server) setCookie(c *gin.Context, key string) error {
-	// An unreadable cookie (another store's) gives an error and a fresh session.
-	session, _ := s.cookies.Get(c.Request, cookieName)
-	options := *s.cookies.Options
-	session.Options = &options
-	options.Secure = s.isHTTPS(c.Request)
-	if key == "" {
-		session.Options.MaxAge = -1
-		delete(session.Values, "key")
-	} else {
-		session.Values["key"] = key
+	return s.cookies.Load().write(c.Writer, c.Request, key, s.isHTTPS(c.Request))
+}
+
+// EndSessions ends all sessions with their streams, and renews the keys of
+// cookies. After an error, call it again.
+func (s *Server) EndSessions(ctx context.Context) error {
+	if err := s.accounts.EndAll(ctx); err != nil {
+		return err
 	}
-	if err := session.Save(c.Request, c.Writer); err != nil {
-		return fmt.Errorf("write the session's cookie: %w", err)
+	fresh, err := newCookies(ctx, s.accounts, s.store.Epoch())
+	if err == nil {
+		s.cookies.Store(fresh)
 	}
-	return nil
+	return err
 }

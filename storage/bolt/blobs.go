@@ -137,7 +137,7 @@ func (s *Store) keptBlob(ctx context.Context, h storage.Hash) (storage.Blob, err
 func (s *Store) BlobUse(ctx context.Context, h storage.Hash, page storage.PageID) (use storage.BlobUse, err error) {
 	err = s.view(ctx, func(t *tables) error {
 		u, err := t.use(h, page)
-		use = u.now(s.cfg.now()).of(page)
+		use = u.now(s.clock.Now()).of(page)
 		return err
 	})
 	return use, err
@@ -175,7 +175,7 @@ func (s *Store) someUses(ctx context.Context, h storage.Hash, after []byte) (use
 			if err != nil {
 				return err
 			}
-			if u = u.now(s.cfg.now()); !u.none() {
+			if u = u.now(s.clock.Now()); !u.none() {
 				uses = append(uses, u.of(page))
 			}
 			k, _ = c.Next()
@@ -249,7 +249,7 @@ func (s *Store) sweepSomeBlobs(ctx context.Context) (removed int, more bool, err
 	defer s.guards.placing.Unlock()
 	var due [][]byte
 	err = s.view(ctx, func(t *tables) error {
-		due = t.someDue(s.cfg.now())
+		due = t.someDue(s.clock.Now())
 		return nil
 	})
 	if err != nil || len(due) == 0 {

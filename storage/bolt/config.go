@@ -39,7 +39,7 @@ type Config struct {
 	// something, or failed to. It must not block. Nil: nobody is told.
 	Observe func(Commit)
 
-	now         func() time.Time      // the clock; time.Now where nil
+	now         func() time.Time      // the wall clock; time.Now where nil
 	commit      func(*bbolt.Tx) error // ends a transaction; (*bbolt.Tx).Commit where nil
 	health      func(error)           // told by the committer of each change of health
 	compactFrom int64                 // which files are of some size; compactFrom where 0

@@ -26,7 +26,7 @@
 // the version of its encoding and, but for a change's, ends with a CRC-32C of
 // key and value.
 //
-//	meta     name                      text: magic, format, epoch, created, copied
+//	meta     name                      text: magic, format, epoch, created, copied, clock
 //	pages    page 0x01 seq             a change, then its link of the chain
 //	         page 0x02                 head, newest time, newest link
 //	         page 0x03 client          author, newest n, its seq and digest, newest mark

@@ -25,7 +25,7 @@ func (s *Store) Get(ctx context.Context, key string) (r storage.Record, err erro
 	return r, err
 }
 
-func (s *Store) expired(r recordRow) bool { return r.expired(s.cfg.now()) }
+func (s *Store) expired(r recordRow) bool { return r.expired(s.clock.Now()) }
 
 func recordOf(key string, row recordRow) storage.Record {
 	return storage.Record{

@@ -20,6 +20,8 @@ type Store struct {
 	path string
 	id   fileID
 
+	clock *storage.Clock // by which records and uploads expire
+
 	queue  *queue
 	gate   *gate
 	health atomic.Pointer[error] // nil: well
@@ -99,6 +101,7 @@ func open(dir string, cfg Config) (*Store, error) {
 		cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, file: file,
 		copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg),
 	}
+	s.clock = storage.NewClock(cfg.now, savedClock(db))
 	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
 	if err := s.files.clear(); err != nil {
 		cfg.Logger.Warn("removing uploads that were cut off", "path", dir, "error", err)

@@ -21,9 +21,17 @@ func (s *Store) sweepAll(ctx context.Context) {
 	warn("looking for files that a crash has left", found)
 	ticker := time.NewTicker(s.cfg.SweepEvery)
 	defer ticker.Stop()
+	var saved time.Time // when the clock was stored; the first time soon, as little may be known of it
 	for {
 		select {
 		case <-ticker.C:
+			if time.Since(saved) >= saveClockEvery {
+				err := s.saveClock(ctx)
+				warn("storing the clock", err)
+				if err == nil {
+					saved = time.Now()
+				}
+			}
 			warn("sweeping expired records", s.sweep(ctx))
 			if found != nil {
 				found = s.findStrays(ctx)
@@ -55,7 +63,7 @@ func (s *Store) sweep(ctx context.Context) error {
 type expiries [][]byte
 
 func (s *Store) someExpired(ctx context.Context) (expired expiries, err error) {
-	now := s.cfg.now().UnixMilli()
+	now := s.clock.Now().UnixMilli()
 	err = s.view(ctx, func(t *tables) error {
 		c := t.expiry.Cursor()
 		for k, _ := c.First(); k != nil && len(expired) < sweepStep; k, _ = c.Next() {

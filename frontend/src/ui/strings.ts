@@ -12,6 +12,7 @@ const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 export const strings = {
   product: 'Halley',
   untitled: 'Untitled',
+  licences: 'Licences',
   documentTitle: (title: string) => (title ? `${title} — Halley` : 'Halley'),
 
   welcome: {

@@ -83,6 +83,9 @@ export function ListScreen({ query, trash }: ListView) {
               <Icon name="trash" />
               {strings.list.trash}
             </a>
+            <a class="licences" href="/licences">
+              {strings.licences}
+            </a>
           </footer>
         )}
       </main>
