@@ -46,7 +46,7 @@ func NewWriter(w io.Writer, h Header) *Writer {
 	about := Encoder{B: []byte{Version}}
 	about.String(h.Epoch)
 	about.Varint(h.Made.UnixMilli())
-	b.Frame(typeAbout, about.B)
+	b.data(typeAbout, about.B)
 	b.err = b.End()
 	return b
 }
@@ -63,9 +63,13 @@ func (w *Writer) Begin(kind Kind, name string) {
 
 // Frame writes a frame of the open part. It does not keep payload.
 func (w *Writer) Frame(t Type, payload []byte) error {
+	w.data(t, payload)
+	return w.err
+}
+
+func (w *Writer) data(t Type, payload []byte) {
 	w.sum.Write(payload)
 	w.frame(t, payload)
-	return w.err
 }
 
 // Sum is the SHA-256 of the data in the open part so far.
@@ -162,7 +166,7 @@ func (w *Writer) index(payloads [][]byte) (at int64) {
 	at = w.at
 	w.Begin(KindIndex, fmt.Sprint(len(payloads)))
 	for _, payload := range payloads {
-		w.Frame(typeIndex, payload)
+		w.data(typeIndex, payload)
 	}
 	w.err = w.End()
 	return at
