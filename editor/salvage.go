@@ -34,7 +34,9 @@ func NewReplay(PageID) func(storage.Change) ([]storage.Hash, error) {
 // then, only who wrote it: the change that Salvage appends has no author. It
 // returns the seq of that change, 0 where there is nothing newer, and the seq
 // whose content it restored.
-func Salvage(ctx context.Context, store storage.Store, id PageID, later storage.Checkpoint, changes iter.Seq2[storage.Change, error]) (seq, of uint64, err error) {
+func Salvage(
+	ctx context.Context, store storage.Store, id PageID, later storage.Checkpoint, changes iter.Seq2[storage.Change, error],
+) (seq, of uint64, err error) {
 	head, err := store.Head(ctx, id)
 	if err != nil {
 		return 0, 0, err

@@ -60,7 +60,8 @@ func backUp(ctx context.Context, env environ, args []string) error {
 	}
 	fmt.Fprintf(env.stdout, "backed up %s to %s: %d bytes\n", cfg.data, cfg.file, made.size)
 	if n := len(made.damage); n > 0 {
-		return fmt.Errorf("back up %s: the backup is not complete: %s in the workspace (listed above); everything else is in it", cfg.data, damagedThings(n))
+		return fmt.Errorf("back up %s: the backup is not complete: %s in the workspace (listed above); everything else is in it",
+			cfg.data, damagedThings(n))
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (made madeBac
 		return made, err
 	}
 	for _, damage := range made.damage {
-		fmt.Fprintln(env.stderr, damage)
+		fmt.Fprintln(env.stderr, escaped(damage))
 	}
 	if err := mayTakePlace(env, cfg, made); err != nil {
 		return made, err

@@ -26,7 +26,8 @@ var knows = map[string][]string{
 	"halley/storage/bolt":        {"halley/storage", "halley/storage/backup", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
 	"halley/editor": {
-		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage", "github.com/klauspost/compress", "github.com/tidwall/btree", "golang.org/x/time",
+		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage",
+		"github.com/klauspost/compress", "github.com/tidwall/btree", "golang.org/x/time",
 	},
 	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
 	"halley/editor/bounded": {},

@@ -74,7 +74,7 @@ func (l *losses) add(sentence string) {
 	}
 	if !l.said[sentence] {
 		l.said[sentence] = true
-		fmt.Fprintln(l.to, sentence)
+		fmt.Fprintln(l.to, escaped(sentence))
 	}
 }
 

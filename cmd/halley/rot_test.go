@@ -121,7 +121,10 @@ func (want content) wholePages(got content) (whole, all int) {
 func newRotting(t *testing.T) *rotting {
 	t.Helper()
 	at := t.TempDir()
-	r := &rotting{dir: filepath.Join(at, "data"), older: filepath.Join(at, "older"), backup: filepath.Join(at, "backup"), olderBackup: filepath.Join(at, "older-backup")}
+	r := &rotting{
+		dir: filepath.Join(at, "data"), older: filepath.Join(at, "older"),
+		backup: filepath.Join(at, "backup"), olderBackup: filepath.Join(at, "older-backup"),
+	}
 	r.write(t, 0, 6)
 	copyFolder(t, r.dir, r.older)
 	r.run(t, 0, "backup", "--data", r.dir, r.olderBackup)
@@ -163,7 +166,8 @@ func (r *rotting) write(t *testing.T, from, to int) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.pages.Submit(t.Context(), ann, page.ID, editor.Edit{Client: "some-client", N: n + 1, Base: n + 1, Delta: delta}); err != nil {
+			edit := editor.Edit{Client: "some-client", N: n + 1, Base: n + 1, Delta: delta}
+			if _, err := w.pages.Submit(t.Context(), ann, page.ID, edit); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -217,12 +221,12 @@ func filesOf(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// rounds is how many damages a test makes.
+// rounds is how many damages each of the two tests makes.
 func rounds() int {
 	if os.Getenv("HALLEY_SOAK") != "" {
-		return 300
+		return 150
 	}
-	return 60
+	return 30
 }
 
 // damage damages a file in one of the ways of a disk, and says how.
@@ -350,7 +354,8 @@ func TestDamagedBackup(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, uint64(round)))
 		how := []string{"bit", "cut", "empty", "missing", "swapped", "older", "bit", "bit"}[round%8]
 		t.Run(fmt.Sprintf("%d %s", round, how), func(t *testing.T) {
-			file, older, into := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "older"), filepath.Join(t.TempDir(), "restored")
+			at := t.TempDir()
+			file, older, into := filepath.Join(at, "backup"), filepath.Join(at, "older"), filepath.Join(at, "restored")
 			for from, to := range map[string]string{r.backup: file, r.olderBackup: older} {
 				data, err := os.ReadFile(from)
 				if err == nil {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"halley/editor"
 	"halley/storage/backup"
@@ -69,7 +72,8 @@ func verifyBackup(env environ, path string) error {
 	}
 	f, err := backup.Open(file, info.Size())
 	if errors.Is(err, backup.ErrNotBackup) && bolt.IsBackup(path) {
-		return fmt.Errorf("verify %s: it was written by an earlier version, whose backups have no checksums of their own; restore it to verify it", path)
+		return fmt.Errorf("verify %s: it was written by an earlier version, whose backups have no checksums of their own; "+
+			"restore it to verify it", path)
 	}
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", path, plainBackupError(bolt.ErrNotStore))
@@ -80,7 +84,8 @@ func verifyBackup(env environ, path string) error {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
 	c := f.Counts
-	fmt.Fprintf(env.stdout, "%s holds: %d pages with %d changes and %d checkpoints, %d files and %d records\n", path, c.Pages, c.Changes, c.Checkpoints, c.Blobs, c.Records)
+	fmt.Fprintf(env.stdout, "%s holds: %d pages with %d changes and %d checkpoints, %d files and %d records\n",
+		path, c.Pages, c.Changes, c.Checkpoints, c.Blobs, c.Records)
 	return nil
 }
 
@@ -114,7 +119,22 @@ func (v *verdict) bad(what string) {
 		v.say(what)
 		return
 	}
-	v.bar.print(v.env.stderr, what)
+	v.bar.print(v.env.stderr, escaped(what))
+}
+
+// escaped is s with everything escaped that a terminal would not print: what is
+// damaged, or a backup that somebody sent, may hold anything.
+func escaped(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }
 
 // end is err, or that something is damaged.

@@ -44,7 +44,10 @@ const (
 )
 
 func (k Kind) String() string {
-	names := []string{KindHeader: "header", KindRecords: "records", KindPage: "page", KindUses: "uses of files", KindBlob: "blob", KindIndex: "index"}
+	names := []string{
+		KindHeader: "header", KindRecords: "records", KindPage: "page",
+		KindUses: "uses of files", KindBlob: "blob", KindIndex: "index",
+	}
 	if int(k) >= len(names) || k == 0 {
 		return fmt.Sprintf("kind %d", byte(k))
 	}

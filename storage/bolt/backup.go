@@ -101,7 +101,9 @@ func (s *Store) backup(ctx context.Context, start func(size int64) io.Writer) er
 }
 
 // dumpRows writes what tx shows but for the bytes of blobs.
-func (s *Store) dumpRows(ctx, stopped context.Context, file *os.File, tx *bbolt.Tx, start func(size int64) io.Writer) (*dumper, *backupTarget, []storage.Blob, error) {
+func (s *Store) dumpRows(
+	ctx, stopped context.Context, file *os.File, tx *bbolt.Tx, start func(size int64) io.Writer,
+) (*dumper, *backupTarget, []storage.Blob, error) {
 	var structure []error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -17,7 +17,7 @@ type treeReader struct {
 	pageSize int64
 	pages    uint64
 	buckets  map[string]bucketAt
-	branches map[uint64][]byte // pages that were read and hold no rows
+	cached   map[uint64][]byte // pages that were read, but for long rows
 }
 
 // A bucketAt is where a bucket's tree begins: at a page, or inside its parent.
@@ -28,7 +28,7 @@ type bucketAt struct {
 
 const (
 	maxTreeDepth = 64
-	maxBranches  = 256 // that are kept
+	maxCached    = 256
 )
 
 // A lostRange is a page of the file whose rows cannot be read: those with keys
@@ -40,7 +40,7 @@ type lostRange struct {
 
 // newTreeReader finds the buckets of a transaction.
 func newTreeReader(file io.ReaderAt, tx *bbolt.Tx) (*treeReader, error) {
-	r := &treeReader{file: file, pageSize: int64(tx.DB().Info().PageSize), buckets: map[string]bucketAt{}, branches: map[uint64][]byte{}}
+	r := &treeReader{file: file, pageSize: int64(tx.DB().Info().PageSize), buckets: map[string]bucketAt{}, cached: map[uint64][]byte{}}
 	r.pages = uint64(tx.Size() / r.pageSize)
 	var lost error
 	err := r.visit(uint64(tx.Cursor().Bucket().Root()), scan{
@@ -115,7 +115,7 @@ func (r *treeReader) visit(id uint64, s scan, depth int) error {
 }
 
 func (r *treeReader) page(id uint64) ([]byte, error) {
-	if page, ok := r.branches[id]; ok {
+	if page, ok := r.cached[id]; ok {
 		return page, nil
 	}
 	if id < firstPage || id >= r.pages {
@@ -135,11 +135,11 @@ func (r *treeReader) page(id uint64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if native.Uint16(page[8:]) == kindOfBranch {
-		if len(r.branches) >= maxBranches {
-			clear(r.branches)
+	if more == 0 {
+		if len(r.cached) >= maxCached {
+			clear(r.cached)
 		}
-		r.branches[id] = page
+		r.cached[id] = page
 	}
 	return page, nil
 }

@@ -162,7 +162,10 @@ func restoreAside(dir string, cfg Config, from Backup, o Restoring) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotStore, err)
 	}
-	r := &restorer{cfg: cfg, file: f, o: o, fold: folding{cfg.Codec}, blobs: newBlobFiles(dir), kept: map[storage.Hash]bool{}, named: map[storage.Hash]bool{}}
+	r := &restorer{
+		cfg: cfg, file: f, o: o, fold: folding{cfg.Codec}, blobs: newBlobFiles(dir),
+		kept: map[storage.Hash]bool{}, named: map[storage.Hash]bool{},
+	}
 	if err := r.restore(filepath.Join(dir, FileName)); err != nil {
 		return err
 	}
