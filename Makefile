@@ -91,8 +91,8 @@ packages: # browsers, proxies and strace for the tests, from the system
 
 generate: frontend/node_modules ## the golden files of converters, and the licences of all parts
 	$(GO) test ./editor/convert -update
-	$(GO) run ./licences/collect >licences/notices.new
-	mv licences/notices.new licences/notices.txt
+	$(GO) run ./editor/licences/collect >editor/licences/notices.new
+	mv editor/licences/notices.new editor/licences/notices.txt
 
 clean: ## remove what was built
 	rm -rf bin $(CACHE) frontend/node_modules e2e/node_modules

@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"halley/editor"
 	"halley/editor/account"
@@ -59,8 +62,11 @@ func TestVerifySaysWhatIsBad(t *testing.T) {
 	file, fresh := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "fresh")
 	halley(context.Background(), io.Discard, nil, "backup", "--data", dir, file)
 	h = halley(context.Background(), io.Discard, nil, "restore", "--data", fresh, file)
-	if left, err := os.ReadDir(fresh); h.status != 1 || err != nil || len(left) > 0 {
-		t.Errorf("halley restore of a bad backup ends with %+v and leaves %v, %v", h, left, err)
+	if h.status != 1 || !strings.Contains(h.stderr, "page page is restored up to change 0 of 1: change 1 does not fit") {
+		t.Errorf("halley restore of a bad backup ends with %+v", h)
+	}
+	if h := halley(context.Background(), io.Discard, nil, "verify", "--data", fresh); h.status != 0 {
+		t.Errorf("halley verify of what could be restored ends with %+v", h)
 	}
 }
 
@@ -247,5 +253,223 @@ func TestRestorePage(t *testing.T) {
 	stop()
 	if h := <-ended; h.status != 0 {
 		t.Errorf("halley serve ends with %+v", h)
+	}
+}
+
+// manyPages makes a workspace of some pages.
+func manyPages(t *testing.T, pages int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := bolt.Open(dir, bolt.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range pages {
+		c := []storage.Change{{Author: "ann", Payload: []byte(`[{"insert":"hello"}]`)}}
+		if err := s.Append(t.Context(), storage.PageID(fmt.Sprintf("page-%d", i)), 0, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestBackupOfFarLess: a backup that has far less than the one before does not
+// replace it without a question, which needs a terminal.
+func TestBackupOfFarLess(t *testing.T) {
+	many, half, few := manyPages(t, 12), manyPages(t, 6), manyPages(t, 5)
+	file := filepath.Join(t.TempDir(), "backup")
+	run := func(args ...string) heard {
+		return halley(context.Background(), io.Discard, nil, append([]string{"backup", file, "--data"}, args...)...)
+	}
+	pages := func() uint64 {
+		t.Helper()
+		counts, ok := bolt.BackupCounts(file)
+		if !ok {
+			t.Fatal("it cannot be told what the backup holds")
+		}
+		return counts.Pages
+	}
+	if h := run(many); h.status != 0 {
+		t.Fatalf("halley backup ends with %+v", h)
+	}
+	run(few).wantOneLine(t, 1, "5 pages instead of 12, 5 changes instead of 12; give it another name, or --force")
+	if pages() != 12 {
+		t.Errorf("the backup has %d pages", pages())
+	}
+	if h := run(half); h.status != 0 || pages() != 6 {
+		t.Errorf("halley backup of half as much ends with %+v, and has %d pages", h, pages())
+	}
+	if h := run(manyPages(t, 1)); h.status != 0 || pages() != 1 { // fewer than ten before are no sign
+		t.Errorf("halley backup of little instead of little ends with %+v, and has %d pages", h, pages())
+	}
+	run(many)
+	if h := run(few, "--force"); h.status != 0 || pages() != 5 {
+		t.Errorf("halley backup --force ends with %+v, and has %d pages", h, pages())
+	}
+}
+
+// TestBackupOfDamage: what is damaged is named, a complete earlier backup stays,
+// and without one what is sound is written.
+func TestBackupOfDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	id, blob := pageWithFile(t, dir)
+	folder := t.TempDir()
+	kept, fresh := filepath.Join(folder, "kept"), filepath.Join(folder, "fresh")
+	run := func(args ...string) heard {
+		return halley(context.Background(), io.Discard, nil, args...)
+	}
+	if h := run("backup", "--data", dir, kept); h.status != 0 {
+		t.Fatalf("halley backup ends with %+v", h)
+	}
+	good, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, bolt.BlobFolder, blob.String()[:2], blob.String())
+	if err := os.Truncate(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, served := range []bool{false, true} {
+		stop := func() {}
+		if served {
+			stop = serveInBackground(t, dir)
+		}
+		h := run("backup", "--data", dir, kept)
+		if after, err := os.ReadFile(kept); h.status != 1 || !strings.Contains(h.stderr, blob.String()) || err != nil || !bytes.Equal(after, good) {
+			t.Errorf("served %v: halley backup ends with %+v", served, h)
+		}
+		h = run("backup", "--data", dir, fresh)
+		if h.status != 1 || !strings.Contains(h.stderr, "the backup is not complete: 1 thing is damaged") {
+			t.Errorf("served %v: halley backup to a new name ends with %+v", served, h)
+		}
+		h = run("verify", fresh)
+		if h.status != 1 || !strings.Contains(h.stderr, blob.String()) {
+			t.Errorf("served %v: halley verify of the backup ends with %+v", served, h)
+		}
+		stop()
+	}
+	h := run("restore", fresh, "--data", filepath.Join(t.TempDir(), "data"))
+	if h.status != 1 || !strings.Contains(h.stderr, blob.String()) || !strings.Contains(h.stdout, "1 pages with 2 changes") {
+		t.Errorf("halley restore ends with %+v", h)
+	}
+	if h := run("restore", kept, "--page", id, "--data", dir); h.status != 0 {
+		t.Errorf("halley restore --page ends with %+v", h)
+	}
+	if h := run("backup", "--force", "--data", dir, fresh); h.status != 0 { // the page that came back has its file
+		t.Errorf("halley backup of the mended workspace ends with %+v", h)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) != 2 {
+		t.Errorf("the folder holds %v, %v", left, err)
+	}
+}
+
+// serveInBackground serves a folder until stop.
+func serveInBackground(t *testing.T, dir string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready := &firstLine{seen: make(chan struct{})}
+	ended := make(chan heard, 1)
+	go func() { ended <- halley(ctx, ready, nil, serveArgs(dir)...) }()
+	<-ready.seen
+	return func() {
+		cancel()
+		if h := <-ended; h.status != 0 {
+			t.Errorf("halley serve ends with %+v", h)
+		}
+	}
+}
+
+// TestPartialBackups: what a killed backup has left goes, and what another one
+// is writing stays. No backup is readable for others.
+func TestPartialBackups(t *testing.T) {
+	dir, folder := keptFolder(t, `[{"insert":"hello"}]`), t.TempDir()
+	file := filepath.Join(folder, "backup")
+	running, err := createPartial(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	others := map[string]bool{ // whether they stay
+		partialPrefix(file) + "123": false,
+		".halley-456":               false, // as an earlier version named them
+		".halley-789":               true,  // but this one is young
+		partialPrefix(filepath.Join(folder, "backup-two")) + "1": true,
+		filepath.Base(running.Name()):                            true,
+		".halley-notes":                                          true,
+	}
+	for name := range others {
+		path := filepath.Join(folder, name)
+		if path == running.Name() {
+			continue
+		}
+		if err := os.WriteFile(path, []byte("part"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name != ".halley-789" {
+			long := time.Now().Add(-2 * partialAge)
+			if err := os.Chtimes(path, long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if h := halley(context.Background(), io.Discard, nil, "backup", "--data", dir, file); h.status != 0 {
+		t.Fatalf("halley backup ends with %+v", h)
+	}
+	for name, stays := range others {
+		if _, err := os.Stat(filepath.Join(folder, name)); (err == nil) != stays {
+			t.Errorf("%s: %v, want that it stays: %v", name, err, stays)
+		}
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the backup is %v, %v", info.Mode(), err)
+	}
+}
+
+// TestBackupThatIsCutOff: a server that ends in the middle of a backup leaves
+// none, and the earlier one as it was.
+func TestBackupThatIsCutOff(t *testing.T) {
+	dir := keptFolder(t, `[{"insert":"hello"}]`)
+	file := filepath.Join(t.TempDir(), "backup")
+	if h := halley(context.Background(), io.Discard, nil, "backup", "--data", dir, file); h.status != 0 {
+		t.Fatalf("halley backup ends with %+v", h)
+	}
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := bolt.Open(dir, storeConfig(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for name, answer := range map[string]http.HandlerFunc{
+		"an end in the middle": func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = rw.Write(good[:len(good)/2])
+			_ = http.NewResponseController(rw).Flush()
+			panic(http.ErrAbortHandler)
+		},
+		"an orderly end in the middle": func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(good[:len(good)-10]) },
+		"nothing":                      func(http.ResponseWriter, *http.Request) {},
+	} {
+		l, err := listenSocket(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: answer, ErrorLog: log.New(io.Discard, "", 0)}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(l) }()
+		h := halley(context.Background(), io.Discard, nil, "backup", "--data", dir, "--force", file)
+		server.Close()
+		<-served
+		if after, err := os.ReadFile(file); h.status != 1 || err != nil || !bytes.Equal(after, good) {
+			t.Errorf("after %s halley backup ends with %+v, %v", name, h, err)
+		}
+	}
+}
+
+func TestEscaped(t *testing.T) {
+	if got, want := escaped("page \x1b]0;x\a \u202e \xff é 日"), `page \x1b]0;x\a \u202e `+"\ufffd é 日"; got != want {
+		t.Errorf("escaped() = %q, want %q", got, want)
 	}
 }

@@ -36,13 +36,22 @@ func (w *workspace) control(address string) http.Handler {
 	return mux
 }
 
+// backupSizeHeader says about how many bytes a backup will have.
+const backupSizeHeader = "Halley-Backup-Size"
+
+// sendBackup sends a backup. What is damaged in the workspace is named in the
+// backup itself, whose end also says that it is complete.
 func (w *workspace) sendBackup(rw http.ResponseWriter, r *http.Request) {
+	begun := false
 	err := w.store.Backup(r.Context(), func(size int64) io.Writer {
-		rw.Header().Set("Content-Length", fmt.Sprint(size))
+		begun = true
+		rw.Header().Set(backupSizeHeader, fmt.Sprint(size))
 		return impatient{rw, http.NewResponseController(rw)}
 	})
-	if err != nil {
-		// Either nothing is sent yet, or the length tells that it was cut off.
+	switch {
+	case err != nil && begun:
+		panic(http.ErrAbortHandler) // the connection breaks off, so that nobody takes this for all of it
+	case err != nil:
 		http.Error(rw, err.Error(), http.StatusInternalServerError)
 	}
 }

@@ -21,10 +21,14 @@ var knows = map[string][]string{
 	"halley/push/bench": {},
 
 	"halley/storage":             {},
+	"halley/storage/backup":      {},
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
-	"halley/storage/bolt":        {"halley/storage", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
+	"halley/storage/bolt":        {"halley/storage", "halley/storage/backup", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
 
-	"halley/editor":         {"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/push", "halley/storage", "github.com/klauspost/compress", "github.com/tidwall/btree", "golang.org/x/time"},
+	"halley/editor": {
+		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage",
+		"github.com/klauspost/compress", "github.com/tidwall/btree", "golang.org/x/time",
+	},
 	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
 	"halley/editor/bounded": {},
 	"halley/editor/budget":  {},
@@ -38,14 +42,15 @@ var knows = map[string][]string{
 		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions",
 	},
 
-	"halley/frontend":         {},
-	"halley/licences":         {},
-	"halley/licences/collect": {},
-	"halley/e2e":              {},
+	"halley/frontend":                {},
+	"halley/editor/licences":         {},
+	"halley/editor/licences/collect": {},
+	"halley/e2e":                     {},
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
-		"halley/editor/listen", "halley/editor/load", "halley/editor/metrics", "halley/frontend", "halley/licences", "halley/ot", "halley/push", "halley/storage", "halley/storage/bolt",
+		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics", "halley/frontend",
+		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt",
 		"github.com/KimMachineGun/automemlimit", "github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }

@@ -17,7 +17,7 @@ type keepConfig struct {
 }
 
 // parseKeep reads --data, the flags that more adds, and a command's one
-// argument, if its usage begins with one.
+// argument, if its usage begins with one; in brackets it may be left out.
 func parseKeep(env environ, name, usage string, args []string, more func(*flag.FlagSet, *keepConfig)) (cfg keepConfig, err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace")
@@ -29,6 +29,9 @@ func parseKeep(env environ, name, usage string, args []string, more func(*flag.F
 	}
 	if strings.HasPrefix(usage, "\n") {
 		return cfg, noArguments(env, name, flags.Args())
+	}
+	if strings.HasPrefix(usage, "[") && flags.NArg() == 0 {
+		return cfg, nil
 	}
 	if flags.NArg() != 1 {
 		fmt.Fprintf(env.stderr, "halley %s: it takes one argument, the file; `halley help %s` says more\n", name, name)

@@ -5,7 +5,7 @@ import (
 	"flag"
 	"io"
 
-	"halley/licences"
+	"halley/editor/licences"
 )
 
 // printLicences prints the licences of all parts of the program.

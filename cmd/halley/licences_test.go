@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"halley/licences"
+	"halley/editor/licences"
 )
 
 // TestLicences: the command and the page of the app say the same.

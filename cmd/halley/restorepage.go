@@ -61,15 +61,21 @@ func restorePage(ctx context.Context, env environ, cfg keepConfig) error {
 		return fmt.Errorf("there is no place for the backup to be opened in; TMPDIR names one: %w", plainPathError(err))
 	}
 	defer os.RemoveAll(aside)
-	err = bolt.Restore(aside, storeConfig(nil), from, func(s *bolt.Store) error { return bringPage(ctx, env, cfg, s) })
-	if err != nil {
+	losses := &losses{to: env.stderr}
+	o := restoring(ctx, losses)
+	o.Only = storage.PageID(idOf(cfg.page))
+	o.Check = func(s *bolt.Store) error { return bringPage(ctx, env, cfg, s, losses) }
+	if err := bolt.Restore(aside, storeConfig(nil), from, o); err != nil {
 		return fmt.Errorf("restore a page of %s: %w", cfg.file, plainBackupError(err))
+	}
+	if losses.count > 0 {
+		return fmt.Errorf("restore a page of %s: it was damaged (listed above); everything else of it is restored", cfg.file)
 	}
 	return nil
 }
 
 // bringPage brings a page from an opened backup into the workspace.
-func bringPage(ctx context.Context, env environ, cfg keepConfig, backup *bolt.Store) error {
+func bringPage(ctx context.Context, env environ, cfg keepConfig, backup *bolt.Store, losses *losses) error {
 	pages, err := editor.StoredPages(ctx, backup)
 	if err != nil {
 		return err
@@ -83,7 +89,7 @@ func bringPage(ctx context.Context, env environ, cfg keepConfig, backup *bolt.St
 	parts, sink := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := packPage(ctx, env, backup, was, sink)
+		err := packPage(ctx, env, backup, was, losses, sink)
 		sink.CloseWithError(err)
 		packed <- err
 	}()
@@ -100,7 +106,7 @@ func bringPage(ctx context.Context, env environ, cfg keepConfig, backup *bolt.St
 }
 
 // packPage writes a page of a backup as parts.
-func packPage(ctx context.Context, env environ, backup *bolt.Store, was editor.Settings, to io.Writer) error {
+func packPage(ctx context.Context, env environ, backup *bolt.Store, was editor.Settings, losses *losses, to io.Writer) error {
 	head, err := backup.Head(ctx, was.ID)
 	if err != nil {
 		return err
@@ -123,7 +129,7 @@ func packPage(ctx context.Context, env environ, backup *bolt.Store, was editor.S
 	bar := newProgress(env.stderr, "restore", int(head))
 	defer bar.end()
 	history := editor.StoredHistory{Store: backup, Page: was.ID, Lost: func(h storage.Hash, _ error) {
-		bar.print(env.stderr, fmt.Sprintf("the file %v, which the page names, is not in the backup, or damaged there", h))
+		losses.add(fmt.Sprintf("the file %v, which the page names, is not in the backup, or damaged there", h))
 	}}
 	for piece, err := range history.Pieces(ctx) {
 		if err == nil {

@@ -6,21 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"halley/editor"
+	"halley/storage/backup"
 	"halley/storage/bolt"
 )
 
 // errDamaged: what is damaged has been said.
 var errDamaged = errors.New("it does not hold; what is damaged stands above")
 
-const verifyUsage = `
+const verifyUsage = `[FILE]
 
-Reads everything in a workspace, also while a server has it open: the structure
+Without FILE it reads everything in a workspace, also while a server has it open: the structure
 of its file, the checksums of every page's changes, whether each change fits
 what came before it, whether each checkpoint is what they amount to, all that
 changes are found by, and whether the attachments are those that the workspace
 knows. It says what is damaged, and then ends with status 1.
+
+With FILE it reads a backup: the checksums of all its parts, and what was damaged
+in the workspace when it was made.
 `
 
 // verify says what in a workspace, served or not, does not hold.
@@ -28,6 +36,9 @@ func verify(ctx context.Context, env environ, args []string) error {
 	cfg, err := parseKeep(env, "verify", verifyUsage, args, nil)
 	if err != nil {
 		return err
+	}
+	if cfg.file != "" {
+		return verifyBackup(env, cfg.file)
 	}
 	data := cfg.data
 	if err := wantStore(data); err != nil {
@@ -49,6 +60,36 @@ func verify(ctx context.Context, env environ, args []string) error {
 	return nil
 }
 
+// verifyBackup says what in a backup's file does not hold.
+func verifyBackup(env environ, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("the backup cannot be read: %w", plainPathError(err))
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	f, err := backup.Open(file, info.Size())
+	if errors.Is(err, backup.ErrNotBackup) && bolt.IsBackup(path) {
+		return fmt.Errorf("verify %s: it was written by an earlier version, whose backups have no checksums of their own; "+
+			"restore it to verify it", path)
+	}
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", path, plainBackupError(bolt.ErrNotStore))
+	}
+	v := verdict{env: env}
+	f.Verify(sparse(v.progress), v.bad)
+	if err := v.end(nil); err != nil {
+		return fmt.Errorf("verify %s: %w", path, err)
+	}
+	c := f.Counts
+	fmt.Fprintf(env.stdout, "%s holds: %d pages with %d changes and %d checkpoints, %d files and %d records\n",
+		path, c.Pages, c.Changes, c.Checkpoints, c.Blobs, c.Records)
+	return nil
+}
+
 func countsOf(v editor.Verified) string {
 	counts := fmt.Sprintf("%d pages with %d changes and %d checkpoints, %d files and %d records",
 		v.Pages, v.Changes, v.Checkpoints, v.Files, v.Records)
@@ -63,6 +104,7 @@ type verdict struct {
 	env     environ
 	bar     *progress
 	damaged bool
+	say     func(string) // nil: standard error
 }
 
 func (v *verdict) progress(done, total uint64) {
@@ -74,7 +116,26 @@ func (v *verdict) progress(done, total uint64) {
 
 func (v *verdict) bad(what string) {
 	v.damaged = true
-	v.bar.print(v.env.stderr, what)
+	if v.say != nil {
+		v.say(what)
+		return
+	}
+	v.bar.print(v.env.stderr, escaped(what))
+}
+
+// escaped is s with everything escaped that a terminal would not print: what is
+// damaged, or a backup that somebody sent, may hold anything.
+func escaped(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }
 
 // end is err, or that something is damaged.

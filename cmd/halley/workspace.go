@@ -18,7 +18,7 @@ import (
 	"halley/editor/httpapi"
 	"halley/editor/metrics"
 	"halley/frontend"
-	"halley/licences"
+	"halley/editor/licences"
 	"halley/push"
 	"halley/storage/bolt"
 )

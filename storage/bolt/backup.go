@@ -6,20 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 
 	"go.etcd.io/bbolt"
 
 	"halley/storage"
+	"halley/storage/backup"
 )
-
-// ErrNotEmpty: a backup is restored into an empty folder only.
-var ErrNotEmpty = errors.New("the folder is not empty")
 
 // copies are the backups under way. Each reads one transaction for as long as
 // it takes, which the file cannot be closed under.
@@ -57,51 +51,116 @@ func (c *copies) stop(why error) {
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 }
 
-// Backup writes a copy of the store, as it is at one moment after the call, to
-// the writer that start returns for its size in bytes. Readers and writers go
-// on meanwhile, and have the disk to themselves most of the time. The copy is a store's file itself, with the blobs behind it;
-// [Restore] gives it a folder and an epoch. Each Write to the writer should end
-// in bounded time: if the disk fails, the store waits for it before it recovers,
-// and the backup fails.
+// Backup writes a backup of the store, as it is at one moment after the call, to
+// the writer that start returns for about how many bytes it will have. Readers
+// and writers go on, and have the disk to themselves most of the time. Package
+// backup describes the format; [Restore] makes a store of it.
+//
+// Everything that is copied is checked. What is damaged is left out and named in
+// the backup (backup.File.Made), and is no error. A Backup that returns an error
+// leaves a file that is cut off, which its readers notice. Each Write to the
+// writer should end in bounded time: if the disk fails, the store waits for it
+// before it recovers, and the backup fails.
 func (s *Store) Backup(ctx context.Context, start func(size int64) io.Writer) error {
 	s.guards.copying.RLock() // before the state is fixed: its blobs then stay
 	defer s.guards.copying.RUnlock()
-	if err := s.backup(ctx, start); err != nil {
+	var err error
+	for err = errMetaGone; errors.Is(err, errMetaGone); {
+		err = s.backup(ctx, start)
+	}
+	if err != nil {
 		return fmt.Errorf("back up the store %s: %w", s.path, err)
 	}
 	return nil
 }
 
 func (s *Store) backup(ctx context.Context, start func(size int64) io.Writer) error {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	tx, stopped, err := s.beginCopy(ctx)
 	if err != nil {
 		return err
 	}
-	to, blobs, err := s.copyRows(ctx, stopped, tx, start)
+	d, to, blobs, err := s.dumpRows(ctx, stopped, file, tx, start)
 	// Rows that are freed while blobs are copied, which may take long, are free
 	// to be used again.
 	err = errors.Join(err, tx.Rollback())
 	s.copies.running.Done()
-	if err != nil || blobs == nil {
+	if err != nil {
 		return err
 	}
-	return s.copyBlobs(&copyWriter{to: s.pace(s.closing, to), ctx: ctx, stopped: s.closing}, blobs)
+	to.stopped, to.to = s.closing, s.pace(s.closing, to.target)
+	// A file that no row names may be all that is left of a newer store's.
+	if err := s.checkStrays(ctx, func(err error) { d.w.Damage(err.Error()) }); err != nil {
+		return err
+	}
+	return d.finish(ctx, to, blobs)
 }
 
-// copyRows copies what tx shows, and returns what goes behind it.
-func (s *Store) copyRows(ctx, stopped context.Context, tx *bbolt.Tx, start func(size int64) io.Writer) (to io.Writer, blobs *blobSection, err error) {
-	guardErr := guard(func() { blobs, err = s.blobSection(tx) })
-	if err = cmp.Or(guardErr, err); err != nil {
-		return nil, nil, err
+// dumpRows writes what tx shows but for the bytes of blobs.
+func (s *Store) dumpRows(
+	ctx, stopped context.Context, file *os.File, tx *bbolt.Tx, start func(size int64) io.Writer,
+) (*dumper, *backupTarget, []storage.Blob, error) {
+	var structure []error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(stopped, cancel)()
+	fail := func(err error) (*dumper, *backupTarget, []storage.Blob, error) {
+		return nil, nil, nil, cmp.Or(context.Cause(stopped), err)
 	}
-	to = start(tx.Size() + blobs.size())
-	w := &copyWriter{to: s.pace(stopped, to), ctx: ctx, stopped: stopped}
-	if _, err := tx.WriteTo(w); errors.Is(err, io.EOF) {
-		return nil, nil, fmt.Errorf("its file is cut off: %w", io.ErrUnexpectedEOF)
-	} else if err != nil {
-		return nil, nil, cmp.Or(w.err, err) // bbolt's keeps its text alone
+	if err := checkStructure(ctx, file, tx, func(err error) { structure = append(structure, err) }); err != nil {
+		return fail(err)
 	}
-	return to, blobs, nil
+	tree, err := newTreeReader(file, tx)
+	if err != nil {
+		return fail(err)
+	}
+	size := tx.Size() + tree.blobBytes()
+	to := &backupTarget{target: start(size)}
+	to.copyWriter = copyWriter{to: s.pace(stopped, to.target), ctx: ctx, stopped: stopped}
+	d := &dumper{ctx: ctx, tree: tree, files: s.files}
+	d.w = backup.NewWriter(to, backup.Header{Epoch: s.id.epoch, Made: s.cfg.now()})
+	for _, err := range structure {
+		d.w.Damage(err.Error())
+	}
+	blobs, err := d.rows()
+	if err != nil {
+		return fail(cmp.Or(to.err, err))
+	}
+	return d, to, blobs, nil
+}
+
+// A backupTarget is where a backup goes. What limits its Writes changes once the
+// transaction is over.
+type backupTarget struct {
+	copyWriter
+	target io.Writer
+}
+
+// finish writes the bytes of blobs, and the end. The sweep leaves the files alone
+// until then.
+func (d *dumper) finish(ctx context.Context, to *backupTarget, blobs []storage.Blob) error {
+	d.ctx, to.ctx = ctx, ctx
+	for _, b := range blobs {
+		if err := d.blob(b); err != nil {
+			return fmt.Errorf("copy %s: %w", blobName(b.Hash), cmp.Or(to.err, err))
+		}
+	}
+	return cmp.Or(to.err, d.w.Finish())
+}
+
+// blobBytes is how many bytes all blobs have, as far as it is known.
+func (r *treeReader) blobBytes() (size int64) {
+	_ = r.rows(bucketBlobs, []byte{kindBlob}, []byte{kindUse}, func(k, v []byte) error {
+		if n, err := decodeBlob(k, v); err == nil {
+			size += n
+		}
+		return nil
+	}, func(lostRange) {})
+	return size
 }
 
 // pace has a copy leave writers the disk, until ctx ends.
@@ -155,173 +214,6 @@ func (w *copyWriter) Write(b []byte) (n int, err error) {
 	}
 	w.err = cmp.Or(w.err, err)
 	return n, err
-}
-
-// IsBackup reports whether the file at path is a backup of some store, or the
-// file of one that nobody has open.
-func IsBackup(path string) bool {
-	is := false
-	err := guard(func() {
-		db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: defaultLockWait})
-		if err != nil {
-			return
-		}
-		defer db.Close()
-		err = db.View(func(tx *bbolt.Tx) error {
-			_, _, err := readMeta(tx, path)
-			return err
-		})
-		var newer *NewerError
-		is = err == nil || errors.As(err, &newer)
-	})
-	return is && err == nil
-}
-
-// restoring begins the name of the folder, in the one that a backup is restored
-// into, where the store stands until it is known to be whole.
-const restoring = "restoring-"
-
-// Restore makes a store of a backup in dir, which must be empty or missing, with
-// an epoch of its own, opened as cfg says. What an earlier one that was broken off has left there
-// goes. check is asked whether the store holds; if not, or if anything else
-// fails, dir stays empty. ErrNotEmpty, ErrNotStore, a *NewerError.
-func Restore(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {
-	if err := makeFolder(dir); err != nil {
-		return err
-	}
-	if err := sweepRestoring(dir); err != nil {
-		return err
-	}
-	aside, err := os.MkdirTemp(dir, restoring)
-	if err != nil {
-		return sayWhy(filepath.Join(dir, FileName), err)
-	}
-	err = restoreAside(aside, cfg, backup, check)
-	// The store's file comes last: without it there is no store yet.
-	for _, name := range []string{BlobFolder, FileName} {
-		if err == nil {
-			err = moveIn(filepath.Join(aside, name), filepath.Join(dir, name))
-		}
-		if name == BlobFolder && errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-	}
-	if removed := os.RemoveAll(aside); err != nil || removed != nil {
-		return errors.Join(err, removed)
-	}
-	return syncFolder(dir)
-}
-
-// sweepRestoring removes what a restore that was broken off has left in dir;
-// ErrNotEmpty where there is anything else.
-func sweepRestoring(dir string) error {
-	there, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("the data folder %s cannot be read: %w", dir, err)
-	}
-	isAside := func(e fs.DirEntry) bool { return e.IsDir() && strings.HasPrefix(e.Name(), restoring) }
-	// The blobs are moved before the file. Where no file waits to be moved, they
-	// are a store's whose file is lost, and no restore's.
-	moving := slices.ContainsFunc(there, func(e fs.DirEntry) bool {
-		_, err := os.Stat(filepath.Join(dir, e.Name(), FileName))
-		return isAside(e) && err == nil
-	})
-	for _, e := range there {
-		if !isAside(e) && !(moving && e.Name() == BlobFolder) {
-			return fmt.Errorf("%s: %w: it holds %s; move that elsewhere first, or restore into another folder", dir, ErrNotEmpty, e.Name())
-		}
-	}
-	for _, e := range there { // in order of name: the blobs before that by which they are known
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("the data folder %s cannot be written: %w", dir, err)
-		}
-		if err := syncFolder(dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// moveIn renames a file to a name that nobody has taken meanwhile.
-func moveIn(from, to string) error {
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", filepath.Dir(to), ErrNotEmpty)
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(to)) // so that a power cut does not move the file alone
-}
-
-func restoreAside(dir string, cfg Config, backup io.ReadSeeker, check func(*Store) error) error {
-	if err := makeFolder(dir); err != nil {
-		return err
-	}
-	rows, blobs, err := splitBackup(backup)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(dir, FileName)
-	size, err := copyFile(path, io.LimitReader(backup, rows))
-	if err != nil {
-		return err
-	}
-	if err := renewEpoch(path, size); err != nil {
-		return err
-	}
-	if err := restoreBlobs(dir, io.LimitReader(backup, blobs)); err != nil {
-		return err
-	}
-	s, err := Open(dir, cfg)
-	if err != nil {
-		return err
-	}
-	if blobs == 0 {
-		err = s.wantNoBlobs()
-	}
-	if err == nil {
-		err = check(s)
-	}
-	return errors.Join(err, s.Close())
-}
-
-func copyFile(path string, from io.Reader) (size int64, err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	size, err = io.Copy(f, from)
-	if err == nil && size == 0 {
-		err = fmt.Errorf("the backup is empty: %w", ErrNotStore) // bbolt would make a new store of it
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	return size, errors.Join(err, f.Close())
-}
-
-// renewEpoch gives the store at path, a file of size bytes, another epoch, so
-// that no seq from before passes for one of its own.
-func renewEpoch(path string, size int64) error {
-	db, err := openFile(path, defaultLockWait)
-	if err != nil {
-		return err
-	}
-	guardErr := guard(func() {
-		err = db.Update(func(tx *bbolt.Tx) error {
-			if _, _, err := readMeta(tx, path); err != nil {
-				return err
-			}
-			if tx.Size() > size {
-				return fmt.Errorf("%w: it is cut off: %d bytes of %d", ErrNotStore, size, tx.Size())
-			}
-			return tx.Bucket(bucketMeta).Put(keyEpoch, []byte(newEpoch()))
-		})
-	})
-	if guardErr != nil {
-		err = fmt.Errorf("%s: %w (%w)", path, ErrNotStore, guardErr)
-	}
-	return errors.Join(err, db.Close())
 }
 
 var errFileReplaced = fmt.Errorf("the store's file had to be opened again: %w", storage.ErrUnknown)

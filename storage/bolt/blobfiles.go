@@ -228,3 +228,14 @@ func (f *blobFiles) intended() (map[storage.Hash]bool, error) {
 }
 
 func diskFull(err error) error { return fmt.Errorf("%w: %w", storage.ErrDiskFull, err) }
+
+// openAny opens the file of a blob, whatever its size.
+func (f *blobFiles) openAny(h storage.Hash) (*os.File, error) { return os.Open(f.path(h)) }
+
+// plainMissing says without a path that a blob's file is not there.
+func plainMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("its file is missing")
+	}
+	return err
+}

@@ -268,7 +268,7 @@ func TestBackupOfBlobs(t *testing.T) {
 	for range 4 {
 		backup := backUp(t, s)
 		dir := filepath.Join(t.TempDir(), "restored")
-		if err := Restore(dir, Config{}, bytes.NewReader(backup), whole); err != nil {
+		if err := Restore(dir, Config{}, bytes.NewReader(backup), Restoring{Check: whole}); err != nil {
 			t.Fatal(err)
 		}
 		copied := openStore(t, dir, Config{})
@@ -286,40 +286,58 @@ func TestBackupOfBlobs(t *testing.T) {
 	all.Wait()
 }
 
-func TestRestoreOfBlobsRefuses(t *testing.T) {
+// TestRestoreOfDamagedBlobs: a blob that is damaged in the backup, or before, is
+// named, and the others are restored.
+func TestRestoreOfDamagedBlobs(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir(), Config{})
 	first := mustUpload(t, s, stays(), someBytes(1, 50_000))
-	mustUpload(t, s, stays(), someBytes(2, 50_000))
-	good := backUp(t, s)
-	flipped := slices.Clone(good)
-	flipped[len(flipped)-1000] ^= 1
-	for name, backup := range map[string][]byte{
-		"a flipped bit in a blob": flipped,
-		"no end":                  good[:len(good)-1],
-		"half the blobs":          good[:len(good)-70_000],
-		"no blobs":                good[:len(good)-2*50_000-2*blobHeadBytes-blobEndBytes],
-		"a bad end":               append(slices.Clone(good[:len(good)-1]), good[len(good)-1]+1),
-	} {
+	second := mustUpload(t, s, stays(), someBytes(2, 50_000))
+	wantOnlyFirstLost := func(what string, copied []byte) {
+		t.Helper()
+		var lost []string
 		dir := filepath.Join(t.TempDir(), "data")
-		if err := Restore(dir, Config{}, bytes.NewReader(backup), whole); !errors.Is(err, ErrNotStore) {
-			t.Errorf("Restore with %s = %v, want ErrNotStore", name, err)
+		err := Restore(dir, Config{}, bytes.NewReader(copied), Restoring{Check: whole, Lost: func(s string) { lost = append(lost, s) }})
+		if err != nil || len(lost) == 0 || !strings.Contains(lost[0], first.String()) {
+			t.Fatalf("Restore() where the first blob %s = %v, and names %q", what, err, lost)
 		}
-		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-			t.Errorf("Restore with %s leaves %v, %v", name, left, err)
+		restored := openStore(t, dir, Config{})
+		wantIs(t, "the first blob, which "+what, readBlob(t.Context(), restored, first), storage.ErrNotFound)
+		if err := readBlob(t.Context(), restored, second); err != nil {
+			t.Errorf("the second blob, where the first %s: %v", what, err)
+		}
+		if bad := checked(t, restored); len(bad) > 0 {
+			t.Errorf("the restored store, where the first %s: %q", what, bad)
 		}
 	}
-	if err := os.Remove(s.files.path(first)); err != nil {
+	copied := backUp(t, s)
+	copied[bytes.Index(copied, someBytes(1, 50_000)[:100])+30_000] ^= 1
+	wantOnlyFirstLost("is damaged in the backup", copied)
+	file, err := os.ReadFile(s.files.path(first))
+	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := Restore(dir, Config{}, bytes.NewReader(backUp(t, s)), whole); err != nil {
-		t.Fatalf("a store that has lost one blob, and its backup cannot be restored: %v", err)
-	}
-	restored := openStore(t, dir, Config{})
-	var damage *storage.CorruptError
-	if err := readBlob(t.Context(), restored, first); !errors.As(err, &damage) {
-		t.Errorf("the lost blob reads with %v, want that it is missing", err)
+	for what, damage := range map[string]func() error{
+		"has one bit flipped": func() error {
+			flipped := slices.Clone(file)
+			flipped[30_000] ^= 1
+			return os.WriteFile(s.files.path(first), flipped, 0o600)
+		},
+		"is cut off":       func() error { return os.Truncate(s.files.path(first), 100) },
+		"is empty":         func() error { return os.Truncate(s.files.path(first), 0) },
+		"has been removed": func() error { return os.Remove(s.files.path(first)) },
+	} {
+		if err := os.WriteFile(s.files.path(first), file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		copied := backUp(t, s)
+		if f := opened(t, copied); len(f.Made) != 1 || f.Counts.Blobs != 1 {
+			t.Errorf("a backup where the first blob %s names %q and counts %+v", what, f.Made, f.Counts)
+		}
+		wantOnlyFirstLost(what, copied)
 	}
 }
 
@@ -543,7 +561,7 @@ func TestSweepSparesBackups(t *testing.T) {
 		t.Errorf("a sweep after the backup removes %d, %v", n, err)
 	}
 	dir := t.TempDir()
-	if err := Restore(dir, Config{}, bytes.NewReader(copied.Bytes()), func(r *Store) error { return readBlob(t.Context(), r, loose) }); err != nil {
+	if err := Restore(dir, Config{}, bytes.NewReader(copied.Bytes()), Restoring{Check: func(r *Store) error { return readBlob(t.Context(), r, loose) }}); err != nil {
 		t.Error(err)
 	}
 }

@@ -139,7 +139,7 @@ func TestDamagedFolders(t *testing.T) {
 					t.Errorf("%s = %v, want one line that says how to restore", what, err)
 				}
 			}
-			if err := Restore(dir, Config{}, bytes.NewReader(backup), func(*Store) error { return nil }); !errors.Is(err, ErrNotEmpty) {
+			if err := Restore(dir, Config{}, bytes.NewReader(backup), Restoring{Check: whole}); !errors.Is(err, ErrNotEmpty) {
 				t.Errorf("Restore() = %v, want ErrNotEmpty", err)
 			}
 			if after := snapshot(t, dir); after != before {
@@ -269,7 +269,7 @@ func TestRestoreThatWasBrokenOff(t *testing.T) {
 			if after := snapshot(t, dir); after != before {
 				t.Errorf("the folder was\n%s\nand is\n%s", before, after)
 			}
-			if err := Restore(dir, Config{}, bytes.NewReader(backup), func(*Store) error { return nil }); err != nil {
+			if err := Restore(dir, Config{}, bytes.NewReader(backup), Restoring{Check: whole}); err != nil {
 				t.Fatalf("Restore() = %v", err)
 			}
 			s = openStore(t, dir, Config{})
@@ -296,7 +296,7 @@ func TestRestoreSparesBlobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = Restore(dir, Config{}, bytes.NewReader(backup), func(*Store) error { return nil })
+	err = Restore(dir, Config{}, bytes.NewReader(backup), Restoring{Check: whole})
 	wantIs(t, "Restore()", err, ErrNotEmpty)
 	if files := filesIn(t, dir); len(files) != 1 {
 		t.Errorf("the blobs' files are %v, want the one that was there", files)

@@ -76,7 +76,7 @@ func keptIn(t *testing.T, dir string, p *promises) error {
 	}
 	restored := filepath.Join(dir, "restored")
 	defer os.RemoveAll(restored)
-	if err := Restore(restored, Config{}, bytes.NewReader(backup), func(s *Store) error { return p.backup.keptBy(t.Context(), s) }); err != nil {
+	if err := Restore(restored, Config{}, bytes.NewReader(backup), Restoring{Check: func(s *Store) error { return p.backup.keptBy(t.Context(), s) }}); err != nil {
 		return fmt.Errorf("backup %d: %w", p.number, err)
 	}
 	return nil

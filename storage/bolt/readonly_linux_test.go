@@ -82,7 +82,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 		t.Errorf("Open() of a folder that cannot be written = %v", err)
 	}
 	fresh := t.TempDir()
-	if err := Restore(fresh, Config{}, bytes.NewReader(copied.Bytes()), func(*Store) error { return nil }); err != nil {
+	if err := Restore(fresh, Config{}, bytes.NewReader(copied.Bytes()), Restoring{Check: whole}); err != nil {
 		t.Fatal(err)
 	}
 	wantHead(t, openStore(t, fresh, Config{}), "page", 1)

@@ -277,3 +277,6 @@ func (d *decoder) end() error {
 	}
 	return d.err
 }
+
+// updateSum is the CRC-32C of what sum is of, with b behind it.
+func updateSum(sum uint32, b []byte) uint32 { return crc32.Update(sum, castagnoli, b) }

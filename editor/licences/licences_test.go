@@ -43,7 +43,7 @@ func TestGoModules(t *testing.T) {
 			t.Errorf("%s is not listed"+again, name)
 		}
 	}
-	required, err := os.ReadFile("../go.mod")
+	required, err := os.ReadFile("../../go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestGoModules(t *testing.T) {
 
 // TestNPMPackages: the packages of the browser app are listed as they are locked.
 func TestNPMPackages(t *testing.T) {
-	data, err := os.ReadFile("../frontend/package-lock.json")
+	data, err := os.ReadFile("../../frontend/package-lock.json")
 	if err != nil {
 		t.Fatal(err)
 	}
