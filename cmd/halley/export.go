@@ -6,14 +6,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"halley/editor/client"
+	"halley/editor/filename"
 )
 
 type exportConfig struct {
@@ -23,6 +24,14 @@ type exportConfig struct {
 	force  bool
 }
 
+const exportUsage = `[PAGE…]
+
+Writes all pages, or those that are named by id or address, as files. Pictures
+and attachments of "Plan.md" go into the folder "Plan.files" beside it, and the
+file refers to them there; ` + "`halley import`" + ` takes both. Ends with status 1 where
+something could not be written, and names it.
+`
+
 // exportPages writes pages as files, all of them unless some are named.
 func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	var cfg exportConfig
@@ -31,7 +40,7 @@ func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	flags.StringVar(&cfg.to, "to", ".", "the `folder` to write to; made if it is missing")
 	flags.StringVar(&cfg.format, "format", "md", "the files' `format`: md, html, txt or json")
 	flags.BoolVar(&cfg.force, "force", false, "overwrite files that are there already")
-	if err := parseFlags(env, flags, "[PAGE…]", args); err != nil {
+	if err := parseFlags(env, flags, exportUsage, args); err != nil {
 		return err
 	}
 	if cfg.server == "" {
@@ -55,10 +64,10 @@ func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	if err := os.MkdirAll(cfg.to, 0o777); err != nil {
 		return fmt.Errorf("the folder to export to cannot be made: %w", plainPathError(err))
 	}
-	names := fileNames{}
+	names := filename.Set{}
 	all := make([]transfer, len(pages))
 	for i, p := range pages {
-		file := filepath.Join(cfg.to, names.next(p.Title, ext))
+		file := filepath.Join(cfg.to, names.Next(p.Title, ext))
 		all[i] = transfer{file, func(ctx context.Context) (string, []client.Note, error) { return exportPage(ctx, w, cfg, p.ID, file) }}
 	}
 	return transferAll(ctx, env, "export", "exported", all)
@@ -113,28 +122,113 @@ func idOf(name string) string {
 	return name
 }
 
+// exportPage writes a page as a file, and the pictures and attachments that it
+// shows into a folder beside it: "Plan.md" and "Plan.files".
 func exportPage(ctx context.Context, w *reached, cfg exportConfig, id, file string) (string, []client.Note, error) {
-	if !cfg.force {
-		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, errors.New("this file is there already; --force overwrites it")
-		}
+	if err := cfg.isFree("this file", file); err != nil {
+		return "", nil, err
 	}
-	content, err := w.Content(ctx, id, cfg.format)
+	folder := filesFolder(file)
+	content, files, err := contentWithFiles(ctx, w, id, cfg.format, filepath.Base(folder))
 	if err != nil {
 		return "", nil, err
 	}
-	return file, content.Notes, writeFile(file, content.Data)
+	var failed []string
+	if len(files) > 0 {
+		if err := cfg.isFree("the folder "+filepath.Base(folder), folder); err != nil {
+			return "", nil, err
+		}
+		if failed, err = exportFiles(ctx, w, folder, files); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := writeFile(file, content.Data); err != nil {
+		return "", nil, err
+	}
+	if len(failed) > 0 {
+		return "", nil, fmt.Errorf("the page is written, but not everything that it shows: %s", strings.Join(failed, "; "))
+	}
+	return file, content.Notes, nil
+}
+
+// filesSuffix is what the folder of a document's files is called after its name.
+const filesSuffix = ".files"
+
+// filesFolder is the folder beside a document for the files that it shows.
+func filesFolder(file string) string {
+	return strings.TrimSuffix(file, filepath.Ext(file)) + filesSuffix
+}
+
+func (cfg exportConfig) isFree(what, path string) error {
+	if cfg.force {
+		return nil
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already; --force overwrites it", what)
+	}
+	return nil
+}
+
+// contentWithFiles reads a page and the list of its files at the same seq.
+func contentWithFiles(ctx context.Context, w *reached, id, format, folder string) (client.File, []client.PageFile, error) {
+	const tries = 10 // somebody may be typing between the two calls
+	for range tries {
+		files, seq, err := w.Files(ctx, id)
+		if err != nil {
+			return client.File{}, nil, err
+		}
+		read := w.Content
+		if len(files) > 0 {
+			read = func(ctx context.Context, id, format string) (client.File, error) {
+				return w.ContentBeside(ctx, id, format, folder)
+			}
+		}
+		content, err := read(ctx, id, format)
+		if err != nil || content.Seq == seq {
+			return content, files, err
+		}
+	}
+	return client.File{}, nil, errors.New("the page changes too fast to be read with its pictures; try again")
+}
+
+// exportFiles writes files into a folder. failed names those that the server
+// could not give; the others are there.
+func exportFiles(ctx context.Context, w *reached, folder string, files []client.PageFile) (failed []string, err error) {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, plainPathError(err)
+	}
+	for _, f := range files {
+		if f.Name != filename.Safe(f.Name) {
+			return failed, fmt.Errorf("the server names a file %q, which is no safe name", f.Name)
+		}
+		err := writeFileBy(filepath.Join(folder, f.Name), func(to io.Writer) error { return w.Download(ctx, f.Path, to) })
+		if err != nil && ctx.Err() != nil {
+			return failed, ctx.Err()
+		}
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("%s: %v", f.Name, err))
+		}
+	}
+	return failed, nil
 }
 
 // writeFile puts a file in its place in one step: whoever reads it finds the
 // old one or all of the new one.
 func writeFile(file string, data []byte) error {
+	return writeFileBy(file, func(to io.Writer) error {
+		_, err := to.Write(data)
+		return err
+	})
+}
+
+// writeFileBy is writeFile for what write writes.
+func writeFileBy(file string, write func(io.Writer) error) error {
 	temp, err := os.CreateTemp(filepath.Dir(file), ".halley-*")
 	if err != nil {
 		return plainPathError(err)
 	}
 	defer os.Remove(temp.Name()) // once it is renamed there is none
-	_, err = temp.Write(data)
+	err = write(temp)
 	if err == nil {
 		err = temp.Chmod(0o644) // CreateTemp's are for their owner alone
 	}
@@ -145,67 +239,4 @@ func writeFile(file string, data []byte) error {
 		return plainPathError(err)
 	}
 	return plainPathError(os.Rename(temp.Name(), file))
-}
-
-// fileNames gives each page a file name of its own, also where case does not
-// count.
-type fileNames map[string]bool
-
-func (taken fileNames) next(title, ext string) string {
-	stem := safeName(title)
-	name := stem + ext
-	for i := 2; taken[strings.ToLower(name)]; i++ {
-		name = fmt.Sprintf("%s (%d)%s", stem, i, ext)
-	}
-	taken[strings.ToLower(name)] = true
-	return name
-}
-
-// maxNameBytes leaves room for a number and an extension in the 255 bytes that
-// file systems give a name.
-const maxNameBytes = 200
-
-// safeName turns a title into a file name that every system takes: no
-// separators, nothing that Windows reserves, not hidden.
-func safeName(title string) string {
-	name := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, title)
-	name = strings.Trim(cut(strings.Trim(name, " ."), maxNameBytes), " .")
-	if name == "" {
-		return "Untitled"
-	}
-	if device, _, _ := strings.Cut(name, "."); isDevice(strings.TrimRight(device, " ")) {
-		return "_" + name
-	}
-	return name
-}
-
-// cut shortens s to at most n bytes, between characters.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// isDevice reports whether Windows takes a file of that name, whatever its
-// extension, for a device.
-func isDevice(name string) bool {
-	name = strings.ToUpper(name)
-	switch name {
-	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
-		return true
-	}
-	port, isPort := strings.CutPrefix(name, "COM")
-	if !isPort {
-		port, isPort = strings.CutPrefix(name, "LPT")
-	}
-	return isPort && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }

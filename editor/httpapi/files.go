@@ -18,6 +18,7 @@ import (
 )
 
 func (s *Server) fileRoutes(e *gin.Engine, api *gin.RouterGroup) {
+	api.GET("/pages/:id/files", s.signedIn, s.listFiles)
 	api.POST("/pages/:id/files", s.signedIn, s.uploadFile)
 	files := e.Group("/files", s.identify, s.signedIn)
 	files.GET("/:hash", s.getFile)
@@ -142,7 +143,7 @@ const maxNameChars = 255
 // fileName is a file's name as an embed may show it.
 func fileName(sent string) string {
 	name := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
 			return '-'
 		}
 		return r
@@ -199,6 +200,12 @@ func (s *Server) getFile(c *gin.Context) {
 		return
 	}
 	defer file.Close()
+	if file.Size <= smallFile {
+		if err := s.checkFirst(c.Request.Context(), file); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -213,7 +220,11 @@ func (s *Server) getFile(c *gin.Context) {
 	c.Header("Content-Security-Policy", fileSecurity)
 	c.Header("Cache-Control", "private, no-cache")
 	c.Header("ETag", `"`+h.String()+`"`)
-	http.ServeContent(&fileWriter{ResponseWriter: c.Writer, refuse: func(p *problem) { s.fail(c, p) }}, c.Request, "", time.Time{}, file)
+	checked := newCheckedFile(file)
+	http.ServeContent(&fileWriter{ResponseWriter: c.Writer, refuse: func(p *problem) { s.fail(c, p) }}, c.Request, "", time.Time{}, checked)
+	if checked.damaged {
+		s.cutOff(c, h)
+	}
 }
 
 // A fileWriter answers what http.ServeContent refuses the way everything here
