@@ -30,10 +30,6 @@ const (
 	// Of a crowd only so many are told, those who were active last: a thousand
 	// cursors are no help to anybody, and cost a million events a second.
 	maxListed = 50
-
-	// Clients are ids that callers make up: each keeps a place for a while.
-	maxPersonClients = 1000   // of one person on one page
-	maxPresent       = 50_000 // on all pages: about 25 MB
 	// Who was active within listedStay keeps a place on the list: otherwise it
 	// would be another one with each keystroke of a crowd.
 	listedStay = 10 * time.Second
