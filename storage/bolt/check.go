@@ -6,10 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
+
+	"go.etcd.io/bbolt"
 
 	"halley/storage"
 )
@@ -24,9 +25,7 @@ func (s *Store) Check(ctx context.Context, bad func(error)) error {
 		return fmt.Errorf("check the store's file: %w", err)
 	}
 	defer file.Close()
-	for err = errMetaGone; errors.Is(err, errMetaGone); {
-		err = s.checkFile(ctx, file, bad)
-	}
+	err = s.checkFile(ctx, func(ctx context.Context, tx *bbolt.Tx) error { return checkStructure(ctx, file, tx, bad) })
 	if err != nil {
 		return err
 	}
@@ -52,7 +51,16 @@ func (s *Store) Check(ctx context.Context, bad func(error)) error {
 	return s.checkStrays(ctx, bad)
 }
 
-func (s *Store) checkFile(ctx context.Context, file io.ReaderAt, bad func(error)) error {
+// checkFile calls check with a synced state of the store, until the file still
+// holds that state when check looks for it.
+func (s *Store) checkFile(ctx context.Context, check func(context.Context, *bbolt.Tx) error) (err error) {
+	for err = errMetaGone; errors.Is(err, errMetaGone); {
+		err = s.tryCheckFile(ctx, check)
+	}
+	return err
+}
+
+func (s *Store) tryCheckFile(ctx context.Context, check func(context.Context, *bbolt.Tx) error) error {
 	tx, stopped, err := s.beginCopy(ctx)
 	if err != nil {
 		return err
@@ -62,7 +70,7 @@ func (s *Store) checkFile(ctx context.Context, file io.ReaderAt, bad func(error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(stopped, cancel)()
-	err = checkStructure(ctx, file, tx, bad)
+	err = check(ctx, tx)
 	if err != nil {
 		err = cmp.Or(context.Cause(stopped), err)
 	}

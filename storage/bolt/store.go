@@ -168,6 +168,10 @@ func (s *Store) Healthy() error {
 // Queued is how many writes wait for the committer.
 func (s *Store) Queued() int { return s.queue.len() }
 
+// Commits grows with each transaction that is synced: readers in the background
+// see by it whether somebody writes.
+func (s *Store) Commits() int { return s.gate.newest() }
+
 // Close answers every write that was called before it, then closes the file. An
 // upload that is still being read is refused.
 func (s *Store) Close() error {

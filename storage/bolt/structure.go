@@ -135,24 +135,10 @@ type structure struct {
 // elements that lie beside their page, keys that are out of order. It reads
 // all that is in use. The error is of ctx or of reading.
 func checkStructure(ctx context.Context, file io.ReaderAt, tx *bbolt.Tx, bad func(error)) error {
-	s := &structure{ctx: ctx, file: file, pageSize: int64(tx.DB().Info().PageSize), bad: bad}
-	if err := checkMetas(file, s.pageSize); err != nil {
-		s.wrong("%v", err)
+	s, err := beginStructure(ctx, file, tx, bad)
+	if s == nil {
+		return err
 	}
-	var ok bool
-	if s.meta, ok = findMeta(file, s.pageSize, tx.ID()); !ok {
-		return errMetaGone
-	}
-	if size := tx.Size(); int64(s.meta.pages)*s.pageSize != size {
-		s.wrong("it should have %d pages and has %d bytes", s.meta.pages, size)
-		return nil
-	}
-	if _, err := file.ReadAt(make([]byte, 1), tx.Size()-1); errors.Is(err, io.EOF) {
-		s.wrong("it is cut off: it should have %d bytes", tx.Size())
-		return nil
-	}
-	s.damaged = false // the metas tell nothing of what hangs on this one
-	s.met = make([]bool, s.meta.pages)
 	if err := s.tree(s.meta.root, nil, nil); err != nil {
 		return err
 	}
@@ -166,6 +152,30 @@ func checkStructure(ctx context.Context, file io.ReaderAt, tx *bbolt.Tx, bad fun
 		}
 	}
 	return nil
+}
+
+// beginStructure finds tx's state in the file; nil where there is nothing to
+// look through, since the file is cut off, which it has reported.
+func beginStructure(ctx context.Context, file io.ReaderAt, tx *bbolt.Tx, bad func(error)) (*structure, error) {
+	s := &structure{ctx: ctx, file: file, pageSize: int64(tx.DB().Info().PageSize), bad: bad}
+	if err := checkMetas(file, s.pageSize); err != nil {
+		s.wrong("%v", err)
+	}
+	var ok bool
+	if s.meta, ok = findMeta(file, s.pageSize, tx.ID()); !ok {
+		return nil, errMetaGone
+	}
+	if size := tx.Size(); int64(s.meta.pages)*s.pageSize != size {
+		s.wrong("it should have %d pages and has %d bytes", s.meta.pages, size)
+		return nil, nil
+	}
+	if _, err := file.ReadAt(make([]byte, 1), tx.Size()-1); errors.Is(err, io.EOF) {
+		s.wrong("it is cut off: it should have %d bytes", tx.Size())
+		return nil, nil
+	}
+	s.damaged = false // the metas tell nothing of what hangs on this one
+	s.met = make([]bool, s.meta.pages)
+	return s, nil
 }
 
 // errMetaGone: two transactions have been committed since this one began to be
@@ -225,33 +235,47 @@ func (s *structure) tree(id uint64, from, to []byte) error {
 
 // elements goes through those of a branch or a leaf.
 func (s *structure) elements(where string, page, from, to []byte) error {
-	kind, count := native.Uint16(page[8:]), int(native.Uint16(page[10:]))
-	if kind != kindOfBranch && kind != kindOfLeaf || kind == kindOfBranch && count == 0 {
-		s.wrong("%s of it is of kind %d with %d elements, and neither a branch nor a leaf", where, kind, count)
-		return nil
-	}
-	elems := make([]element, count)
-	for i := range elems {
-		var ok bool
-		if elems[i], ok = elementOf(page, kind, i); !ok {
-			s.wrong("%s of it has an element %d that lies beside it", where, i)
-			return nil
-		}
-	}
-	if i := outOfOrder(elems, from, to); i >= 0 {
-		s.wrong("%s of it has its keys out of order, at element %d", where, i)
+	kind, elems, ok := s.parse(where, page, from, to)
+	if !ok {
 		return nil
 	}
 	for i, e := range elems {
-		next := to
-		if i+1 < len(elems) {
-			next = elems[i+1].key
-		}
-		if err := s.below(where, kind, e, next); err != nil {
+		if err := s.below(where, kind, e, boundOf(elems, i, to)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// parse returns the elements of a branch or a leaf; ok is false where one of
+// them is damaged, which it has reported.
+func (s *structure) parse(where string, page, from, to []byte) (kind uint16, elems []element, ok bool) {
+	kind, count := native.Uint16(page[8:]), int(native.Uint16(page[10:]))
+	if kind != kindOfBranch && kind != kindOfLeaf || kind == kindOfBranch && count == 0 {
+		s.wrong("%s of it is of kind %d with %d elements, and neither a branch nor a leaf", where, kind, count)
+		return kind, nil, false
+	}
+	elems = make([]element, count)
+	for i := range elems {
+		if elems[i], ok = elementOf(page, kind, i); !ok {
+			s.wrong("%s of it has an element %d that lies beside it", where, i)
+			return kind, nil, false
+		}
+	}
+	if i := outOfOrder(elems, from, to); i >= 0 {
+		s.wrong("%s of it has its keys out of order, at element %d", where, i)
+		return kind, nil, false
+	}
+	return kind, elems, true
+}
+
+// boundOf returns the key below which everything under element i lies: the next
+// element's, or to for the last one.
+func boundOf(elems []element, i int, to []byte) []byte {
+	if i+1 < len(elems) {
+		return elems[i+1].key
+	}
+	return to
 }
 
 // below goes through what an element refers to.
