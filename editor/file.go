@@ -72,6 +72,7 @@ func (ps *Pages) Upload(ctx context.Context, p Principal, id PageID, r io.Reader
 	case err != nil:
 		return b, err
 	}
+	ps.damage.Sound(DamagedFile, b.Hash.String()) // its bytes are on the disk as they came
 	return b, in.keep(ctx, b)
 }
 
@@ -90,7 +91,9 @@ func (l *limited) Read(p []byte) (int, error) {
 }
 
 // OpenFile opens a file for who may view some page that names it, now or in its
-// history, or that it was uploaded to within 24 hours; ErrNoSuchFile.
+// history, or that it was uploaded to within 24 hours; ErrNoSuchFile. One that
+// is known to be damaged is a *storage.CorruptError. The reader checks that the
+// bytes are the right ones, and calls CheckFile where they are not.
 func (ps *Pages) OpenFile(ctx context.Context, p Principal, h storage.Hash) (storage.BlobReader, error) {
 	if p.Nobody() {
 		return storage.BlobReader{}, ErrSignedOut
@@ -102,9 +105,18 @@ func (ps *Pages) OpenFile(ctx context.Context, p Principal, h storage.Hash) (sto
 	if !may {
 		return storage.BlobReader{}, ErrNoSuchFile
 	}
+	if err := ps.damage.file(h); err != nil {
+		return storage.BlobReader{}, err
+	}
 	r, err := ps.store.OpenBlob(ctx, h)
-	if errors.Is(err, storage.ErrNotFound) {
+	var corrupt *storage.CorruptError
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
 		err = ErrNoSuchFile
+	case errors.As(err, &corrupt):
+		if again := ps.CheckFile(ctx, h); again != nil {
+			err = again
+		}
 	}
 	return r, err
 }

@@ -104,6 +104,7 @@ type Pages struct {
 	auth   Authorizer
 	people People
 	hub    *push.Hub
+	damage Damage // what is known to be damaged in the store
 	secret []byte // makes the ids of pages that are created under a key
 
 	catalog  *catalog

@@ -1,8 +1,8 @@
 package editor
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -93,6 +93,13 @@ func (v *verifying) records(logs []storage.LogInfo) error {
 	return err
 }
 
+// VerifyPage is what Verify does for one page's log, as it is at l.Head, and its
+// checkpoints.
+func VerifyPage(ctx context.Context, store storage.Store, l storage.LogInfo, bad func(error)) error {
+	v := verifying{ctx: ctx, store: store, progress: func(_, _ uint64) {}, bad: bad, named: map[storage.Hash]place{}}
+	return v.page(l)
+}
+
 type verifying struct {
 	Verified
 	ctx         context.Context
@@ -138,8 +145,8 @@ func (v *verifying) page(l storage.LogInfo) error {
 		p.authors[c.Author], p.time = true, c.Time
 		v.client(l.Page, clients, c)
 		v.name(l.Page, files, c)
-		if data, ok := checkpoints[c.Seq]; ok {
-			v.checkpoint(l.Page, p, data)
+		if got, ok := checkpoints[c.Seq]; ok {
+			v.checkpoint(l.Page, p, got)
 		}
 		v.Changes++
 		v.done++
@@ -159,9 +166,24 @@ func (v *verifying) page(l storage.LogInfo) error {
 	return v.tell(v.store.CheckLog(v.ctx, l.Page, v.bad))
 }
 
-// checkpoints are those of one page, as stored, by seq.
-func (v *verifying) checkpoints(l storage.LogInfo) (map[uint64][]byte, error) {
-	all := map[uint64][]byte{}
+// A checkpointSum is what is kept in mind of a checkpoint: a page may have a
+// hundred, of megabytes each.
+type checkpointSum struct {
+	sum [sha256.Size]byte // of the checkpoint before it is compressed
+	err error             // it cannot be read
+}
+
+func sumCheckpoint(c storage.Checkpoint) checkpointSum {
+	p, err := decodeCheckpoint(c)
+	if err != nil {
+		return checkpointSum{err: err}
+	}
+	return checkpointSum{sum: sha256.Sum256(p.plain())}
+}
+
+// checkpoints are those of one page, by seq.
+func (v *verifying) checkpoints(l storage.LogInfo) (map[uint64]checkpointSum, error) {
+	all := map[uint64]checkpointSum{}
 	for seq := l.Head; seq > 0; {
 		c, err := v.store.Checkpoint(v.ctx, l.Page, seq)
 		var damage *storage.CorruptError
@@ -174,7 +196,7 @@ func (v *verifying) checkpoints(l storage.LogInfo) (map[uint64][]byte, error) {
 		case err != nil:
 			return all, v.tell(err)
 		default:
-			all[c.Seq] = c.Data
+			all[c.Seq] = sumCheckpoint(c)
 			seq = c.Seq - 1
 		}
 	}
@@ -182,13 +204,12 @@ func (v *verifying) checkpoints(l storage.LogInfo) (map[uint64][]byte, error) {
 }
 
 // checkpoint compares a checkpoint with what the log amounts to.
-func (v *verifying) checkpoint(page PageID, want past, data []byte) {
+func (v *verifying) checkpoint(page PageID, want past, got checkpointSum) {
 	v.Checkpoints++
-	got, err := decodeCheckpoint(storage.Checkpoint{Seq: want.seq, Data: data})
 	switch {
-	case err != nil:
-		v.damaged(page, want.seq, "its checkpoint: %v", err)
-	case !bytes.Equal(got.plain(), want.plain()):
+	case got.err != nil:
+		v.damaged(page, want.seq, "its checkpoint: %v", got.err)
+	case got.sum != sha256.Sum256(want.plain()):
 		v.damaged(page, want.seq, "its checkpoint is not what the changes up to it amount to")
 	}
 }

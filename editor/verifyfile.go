@@ -2,6 +2,7 @@ package editor
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -87,18 +88,25 @@ func (v *verifying) files(files []storage.Blob) error {
 }
 
 // file reads a file to its end.
-func (v *verifying) file(h storage.Hash) error {
-	r, err := v.store.OpenBlob(v.ctx, h)
+func (v *verifying) file(h storage.Hash) error { return VerifyFile(v.ctx, v.store, h) }
+
+// VerifyFile reads a file to its end and compares its hash. The error is a
+// *storage.CorruptError where it does not hold, or storage.ErrNotFound.
+func VerifyFile(ctx context.Context, store storage.Blobs, h storage.Hash) error {
+	r, err := store.OpenBlob(ctx, h)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, r); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return &storage.CorruptError{Key: "blob " + h.String(), Reason: err.Error()}
 	}
 	if storage.Hash(sum.Sum(nil)) != h {
 		return &storage.CorruptError{Key: "blob " + h.String(), Reason: "its bytes are not those that it is named after"}
 	}
-	return v.ctx.Err()
+	return ctx.Err()
 }

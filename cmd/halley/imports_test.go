@@ -36,7 +36,8 @@ var knows = map[string][]string{
 	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
 	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
 	"halley/editor/listen":  {"golang.org/x/crypto"},
-	"halley/editor/metrics": {"halley/editor", "halley/editor/budget", "halley/push", "github.com/prometheus/client_golang"},
+	"halley/editor/scrub":   {"halley/editor", "halley/storage"},
+	"halley/editor/metrics": {"halley/editor", "halley/editor/budget", "halley/editor/scrub", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
 		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget", "halley/editor/convert", "halley/editor/metrics",
 		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions",
@@ -49,7 +50,7 @@ var knows = map[string][]string{
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
-		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics", "halley/frontend",
+		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics", "halley/editor/scrub", "halley/frontend",
 		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt",
 		"github.com/KimMachineGun/automemlimit", "github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
 	},

@@ -31,6 +31,8 @@ const (
 	defaultUpload      = 64
 	defaultQuotaPerson = 2048 // MiB
 	drainTime          = 10 * time.Second
+	defaultScrub       = 7 * 24 * time.Hour
+	leastScrub         = time.Minute
 )
 
 type serveConfig struct {
@@ -50,8 +52,9 @@ type serveConfig struct {
 	people          account.Config
 	maxUpload       mebibytes
 	quotaPerson     mebibytes
-	quota           mebibytes // 0: half of the disk
-	memory          mebibytes // 0: of the machine
+	quota           mebibytes     // 0: half of the disk
+	memory          mebibytes     // 0: of the machine
+	scrubEvery      time.Duration // 0: never
 	logLevel        slog.Level
 }
 
@@ -76,6 +79,7 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.Var(&cfg.quotaPerson, "quota-person", "uploads of one person may keep at most so many `MiB`")
 	fs.Var(&cfg.quota, "quota", "all uploads together may keep at most so many `MiB`; default: half of the disk")
 	fs.Var(&cfg.memory, "memory", "stay within this many `MiB`; default: a quarter of the machine's memory, or of its control group's")
+	fs.DurationVar(&cfg.scrubEvery, "scrub-every", defaultScrub, "read everything in the folder once in this `time`, in the background, to find damage early; 0: never")
 	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat, "how often a quiet stream shows a sign of life; keep it below your proxy's idle `time`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
@@ -116,6 +120,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 	if err != nil {
 		return err
 	}
+	w.startScrub(cfg.scrubEvery, logger)
 	doors := f.doors(w)
 	f.announce(env.stdout)
 	err = serveUntil(ctx, doors, w, logger)
@@ -142,6 +147,9 @@ func (cfg *serveConfig) settle() error {
 	if cfg.people.SessionIdle < leastSession || cfg.people.SessionMax < cfg.people.SessionIdle {
 		return fmt.Errorf("--session-idle %v and --session-max %v: the first must be at least %v, and the second no shorter than the first",
 			cfg.people.SessionIdle, cfg.people.SessionMax, leastSession)
+	}
+	if cfg.scrubEvery != 0 && cfg.scrubEvery < leastScrub {
+		return fmt.Errorf("--scrub-every %v: it must be at least %v, or 0", cfg.scrubEvery, leastScrub)
 	}
 	if err := checkMemory(cfg.memory); err != nil {
 		return err
@@ -200,6 +208,7 @@ func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Lo
 func drain(w *workspace, doors []door, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
+	w.scrub.Stop()
 	if err := w.pages.Drain(ctx); err != nil {
 		logger.Warn("readers are cut off", "error", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"halley/editor/budget"
 	"halley/editor/httpapi"
 	"halley/editor/metrics"
+	"halley/editor/scrub"
 	"halley/frontend"
 	"halley/editor/licences"
 	"halley/push"
@@ -30,6 +31,7 @@ type workspace struct {
 	pages    *editor.Pages
 	server   *httpapi.Server
 	metrics  *metrics.Metrics
+	scrub    *scrub.Scrubber // nil: this process is no server
 }
 
 // storeConfig is how every command opens a workspace's store.
@@ -67,7 +69,16 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, peopl
 	return w, nil
 }
 
+// startScrub reads the whole store in the background, once in every; 0: never.
+func (w *workspace) startScrub(every time.Duration, logger *slog.Logger) {
+	w.scrub = scrub.Start(w.store, w.pages.Damage(), scrub.Config{Every: every, Commits: w.store.Commits, Logger: logger})
+	w.metrics.WatchScrub(w.pages.Damage(), w.scrub)
+}
+
 func (w *workspace) close() error {
+	if w.scrub != nil {
+		w.scrub.Stop()
+	}
 	w.pages.Close()
 	w.accounts.Close()
 	return w.store.Close()

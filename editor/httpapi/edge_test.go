@@ -31,7 +31,13 @@ func readSource(t *testing.T, name string) string {
 // newServer is the real server over a real store, without a network.
 func newServer(t testing.TB, cfg Config) *Server {
 	t.Helper()
-	store, err := bolt.Open(t.TempDir(), bolt.Config{})
+	return newServerIn(t, t.TempDir(), cfg)
+}
+
+// newServerIn is newServer over a folder.
+func newServerIn(t testing.TB, dir string, cfg Config) *Server {
+	t.Helper()
+	store, err := bolt.Open(dir, bolt.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

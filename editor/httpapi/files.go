@@ -199,6 +199,12 @@ func (s *Server) getFile(c *gin.Context) {
 		return
 	}
 	defer file.Close()
+	if file.Size <= smallFile {
+		if err := s.checkFirst(c.Request.Context(), file); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -213,7 +219,11 @@ func (s *Server) getFile(c *gin.Context) {
 	c.Header("Content-Security-Policy", fileSecurity)
 	c.Header("Cache-Control", "private, no-cache")
 	c.Header("ETag", `"`+h.String()+`"`)
-	http.ServeContent(&fileWriter{ResponseWriter: c.Writer, refuse: func(p *problem) { s.fail(c, p) }}, c.Request, "", time.Time{}, file)
+	checked := newCheckedFile(file)
+	http.ServeContent(&fileWriter{ResponseWriter: c.Writer, refuse: func(p *problem) { s.fail(c, p) }}, c.Request, "", time.Time{}, checked)
+	if checked.damaged {
+		s.cutOff(c, h)
+	}
 }
 
 // A fileWriter answers what http.ServeContent refuses the way everything here

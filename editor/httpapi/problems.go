@@ -136,7 +136,11 @@ func typedProblem(err error) *problem {
 			detail: sentence(other), // without what the store was doing, and where
 		}
 	case errors.As(err, &corrupt):
-		return &problem{status: 500, name: "damaged", title: "The page is damaged on the server's disk", detail: damagedSentence}
+		title := "The page is damaged on the server's disk"
+		if corrupt.Page == "" {
+			title = "This is damaged on the server's disk"
+		}
+		return &problem{status: 500, name: "damaged", title: title, detail: damagedSentence}
 	case errors.As(err, &quota):
 		return &problem{status: 422, name: "quota-full", title: "No room for another upload", extra: map[string]any{"used": quota.Used, "allowed": quota.Allowed}}
 	case errors.As(err, &page):

@@ -15,6 +15,7 @@ import (
 	"halley/editor"
 	"halley/editor/budget"
 	"halley/editor/metrics"
+	"halley/editor/scrub"
 	"halley/ot"
 	"halley/storage/bolt"
 )
@@ -45,6 +46,7 @@ func watched(t *testing.T) (*metrics.Metrics, *editor.Pages) {
 	})
 	m.Watch(pages, store)
 	m.WatchMemory(memory)
+	m.WatchScrub(pages.Damage(), scrub.Start(store, pages.Damage(), scrub.Config{}))
 	return m, pages
 }
 
@@ -99,6 +101,7 @@ func TestEdits(t *testing.T) {
 	if submit(9, x) == nil {
 		t.Fatal("a skipped n is taken")
 	}
+	pages.Damage().Add(editor.Damaged{Kind: editor.DamagedPage, Name: string(page.ID), Reason: "for the test", Found: time.Now()})
 	text := scrape(t, m)
 	holds(t, text,
 		`halley_edits_total{outcome="committed"} 2`,
@@ -108,6 +111,10 @@ func TestEdits(t *testing.T) {
 		`halley_pages 1`,
 		`halley_pages_loaded 1`,
 		`halley_store_healthy 1`,
+		`halley_damaged{kind="page"} 1`,
+		`halley_damaged{kind="file"} 0`,
+		`halley_scrub_passes_total 0`,
+		`halley_scrub_last_pass_timestamp_seconds 0`,
 		`halley_streams{transport="sse"} 0`,
 		`halley_build_info{version="test"} 1`,
 	)
