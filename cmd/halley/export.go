@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"halley/editor/client"
+	"halley/editor/filename"
 )
 
 type exportConfig struct {
@@ -55,10 +55,10 @@ func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	if err := os.MkdirAll(cfg.to, 0o777); err != nil {
 		return fmt.Errorf("the folder to export to cannot be made: %w", plainPathError(err))
 	}
-	names := fileNames{}
+	names := filename.Set{}
 	all := make([]transfer, len(pages))
 	for i, p := range pages {
-		file := filepath.Join(cfg.to, names.next(p.Title, ext))
+		file := filepath.Join(cfg.to, names.Next(p.Title, ext))
 		all[i] = transfer{file, func(ctx context.Context) (string, []client.Note, error) { return exportPage(ctx, w, cfg, p.ID, file) }}
 	}
 	return transferAll(ctx, env, "export", "exported", all)
@@ -145,67 +145,4 @@ func writeFile(file string, data []byte) error {
 		return plainPathError(err)
 	}
 	return plainPathError(os.Rename(temp.Name(), file))
-}
-
-// fileNames gives each page a file name of its own, also where case does not
-// count.
-type fileNames map[string]bool
-
-func (taken fileNames) next(title, ext string) string {
-	stem := safeName(title)
-	name := stem + ext
-	for i := 2; taken[strings.ToLower(name)]; i++ {
-		name = fmt.Sprintf("%s (%d)%s", stem, i, ext)
-	}
-	taken[strings.ToLower(name)] = true
-	return name
-}
-
-// maxNameBytes leaves room for a number and an extension in the 255 bytes that
-// file systems give a name.
-const maxNameBytes = 200
-
-// safeName turns a title into a file name that every system takes: no
-// separators, nothing that Windows reserves, not hidden.
-func safeName(title string) string {
-	name := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, title)
-	name = strings.Trim(cut(strings.Trim(name, " ."), maxNameBytes), " .")
-	if name == "" {
-		return "Untitled"
-	}
-	if device, _, _ := strings.Cut(name, "."); isDevice(strings.TrimRight(device, " ")) {
-		return "_" + name
-	}
-	return name
-}
-
-// cut shortens s to at most n bytes, between characters.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
-// isDevice reports whether Windows takes a file of that name, whatever its
-// extension, for a device.
-func isDevice(name string) bool {
-	name = strings.ToUpper(name)
-	switch name {
-	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
-		return true
-	}
-	port, isPort := strings.CutPrefix(name, "COM")
-	if !isPort {
-		port, isPort = strings.CutPrefix(name, "LPT")
-	}
-	return isPort && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }

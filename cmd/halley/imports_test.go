@@ -39,9 +39,11 @@ var knows = map[string][]string{
 	"halley/editor/scrub":   {"halley/editor", "halley/storage"},
 	"halley/editor/metrics": {"halley/editor", "halley/editor/budget", "halley/editor/scrub", "halley/push", "github.com/prometheus/client_golang"},
 	"halley/editor/httpapi": {
-		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget", "halley/editor/convert", "halley/editor/metrics",
+		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget", "halley/editor/convert", "halley/editor/filename", "halley/editor/metrics",
 		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions",
 	},
+
+	"halley/editor/filename": {},
 
 	"halley/frontend":                {},
 	"halley/editor/licences":         {},
@@ -49,7 +51,7 @@ var knows = map[string][]string{
 	"halley/e2e":                     {},
 
 	"halley/cmd/halley": {
-		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/httpapi",
+		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/filename", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics", "halley/editor/scrub", "halley/frontend",
 		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt",
 		"github.com/KimMachineGun/automemlimit", "github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",

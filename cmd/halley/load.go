@@ -7,11 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
-
-	"golang.org/x/term"
 
 	"halley/editor/load"
 )
@@ -107,8 +104,8 @@ func loadServer(ctx context.Context, env environ, args []string) error {
 type liveLine struct{ w io.Writer }
 
 func showProgress(stderr io.Writer) *liveLine {
-	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &liveLine{f}
+	if terminal := terminalOf(stderr); terminal != nil {
+		return &liveLine{terminal}
 	}
 	return nil
 }

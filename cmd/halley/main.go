@@ -64,6 +64,7 @@ var errUsage = errors.New("usage")
 
 // run does what args say and returns the exit status: 0 done, 1 failed, 2 not understood.
 func run(ctx context.Context, args []string, env environ) int {
+	env = env.plain()
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		return help(ctx, args, env)
 	}

@@ -125,38 +125,6 @@ func TestUnwritableFolder(t *testing.T) {
 	halley(t.Context(), io.Discard, nil, serveArgs(filepath.Join(dir, "below"))...).wantOneLine(t, 1, "cannot be made")
 }
 
-func TestSafeName(t *testing.T) {
-	for title, want := range map[string]string{
-		"":                       "Untitled",
-		" . ":                    "Untitled",
-		"A plan":                 "A plan",
-		"a/b\\c":                 "a-b-c",
-		"..":                     "Untitled",
-		"../etc/passwd":          "-etc-passwd",
-		"Ünïcödé 😀":              "Ünïcödé 😀",
-		"nul":                    "_nul",
-		"NUL .txt":               "_NUL .txt",
-		"Lpt¹":                   "_Lpt¹",
-		"COM10":                  "COM10",
-		"console":                "console",
-		"why?":                   "why-",
-		"tab\there":              "tab-here",
-		strings.Repeat("ü", 150): strings.Repeat("ü", 100),
-	} {
-		if got := safeName(title); got != want {
-			t.Errorf("safeName(%q) = %q, want %q", title, got, want)
-		}
-	}
-	names := fileNames{}
-	for _, c := range []struct{ title, want string }{
-		{"Plan", "Plan.md"}, {"plan", "plan (2).md"}, {"Plan (2)", "Plan (2) (2).md"}, {"PLAN", "PLAN (3).md"},
-	} {
-		if got := names.next(c.title, ".md"); got != c.want {
-			t.Errorf("the file of %q is %q, want %q", c.title, got, c.want)
-		}
-	}
-}
-
 // TestFlagsBehindArguments: people write the file first and think of flags then.
 func TestFlagsBehindArguments(t *testing.T) {
 	for _, c := range []struct {

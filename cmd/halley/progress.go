@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // A progress shows how far a command has come, on a terminal only. The nil
@@ -16,12 +14,12 @@ type progress struct {
 }
 
 func newProgress(stderr io.Writer, what string, total int) *progress {
-	f, ok := stderr.(*os.File)
-	if !ok || total < 2 || !term.IsTerminal(int(f.Fd())) {
+	terminal := terminalOf(stderr)
+	if terminal == nil || total < 2 {
 		return nil
 	}
 	return &progress{progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(stderr),
+		progressbar.OptionSetWriter(terminal),
 		progressbar.OptionSetDescription(what),
 		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),

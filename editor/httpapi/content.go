@@ -18,6 +18,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/convert"
+	"halley/editor/filename"
 	"halley/ot"
 )
 
@@ -178,16 +179,7 @@ func setNotes(c *gin.Context, notes []convert.Note) {
 }
 
 func disposition(title, ext string) string {
-	name := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(`/\:*?"<>|`, r) || r < ' ' {
-			return '-'
-		}
-		return r
-	}, title)
-	if name = strings.Trim(name, " ."); name == "" {
-		name = "Untitled"
-	}
-	return mime.FormatMediaType("attachment", map[string]string{"filename": name + ext})
+	return mime.FormatMediaType("attachment", map[string]string{"filename": filename.Safe(title) + ext})
 }
 
 type putAnswer struct {
@@ -362,9 +354,9 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 }
 
 // importTitle is what the file calls itself, else its name.
-func importTitle(title, filename string) string {
+func importTitle(title, file string) string {
 	if title == "" {
-		title = strings.TrimSuffix(path.Base(filename), path.Ext(filename))
+		title = strings.TrimSuffix(path.Base(file), path.Ext(file))
 	}
 	title = strings.Join(strings.FieldsFunc(title, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'

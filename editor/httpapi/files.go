@@ -142,7 +142,7 @@ const maxNameChars = 255
 // fileName is a file's name as an embed may show it.
 func fileName(sent string) string {
 	name := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
 			return '-'
 		}
 		return r

@@ -1,0 +1,112 @@
+// Package filename makes names of files out of what people write: titles,
+// descriptions of pictures, names that an upload came with. Every system takes
+// the names, and no terminal is steered by them. It has no state.
+package filename
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxBytes leaves room for a number and an extension in the 255 bytes that file
+// systems give a name.
+const maxBytes = 200
+
+// Untitled is the name of what has none.
+const Untitled = "Untitled"
+
+// Safe turns a title into a file name that every system takes: no separators,
+// nothing that Windows reserves, not hidden, no control characters, and none
+// that turn the direction of text, so that what looks like "exe.gpj" is that. It
+// returns Untitled where nothing is left.
+func Safe(title string) string {
+	name := strings.Map(func(r rune) rune {
+		if isUnsafe(r) {
+			return '-'
+		}
+		return r
+	}, title)
+	name = strings.Trim(cut(strings.Trim(name, " ."), maxBytes), " .")
+	if name == "" {
+		return Untitled
+	}
+	if device, _, _ := strings.Cut(name, "."); isDevice(strings.TrimRight(device, " ")) {
+		return "_" + name
+	}
+	return name
+}
+
+func isUnsafe(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' ||
+		r == unicode.ReplacementChar || strings.ContainsRune(`/\:*?"<>|`, r)
+}
+
+// cut shortens s to at most n bytes, between characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// isDevice reports whether Windows takes a file of that name, whatever its
+// extension, for a device.
+func isDevice(name string) bool {
+	name = strings.ToUpper(name)
+	switch name {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	port, isPort := strings.CutPrefix(name, "COM")
+	if !isPort {
+		port, isPort = strings.CutPrefix(name, "LPT")
+	}
+	return isPort && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
+}
+
+// A Set gives each file of a folder a name of its own, also where case does not
+// count. The zero value of a Set is not ready; make one.
+type Set map[string]bool
+
+// Next is a name for title with an extension (".md"), and a number before it
+// where the name is taken: "Plan.md", "Plan (2).md".
+func (taken Set) Next(title, ext string) string { return taken.next(Safe(title), ext, "%s (%d)%s") }
+
+// NextFile is Next for a file that a document refers to: "plan.png",
+// "plan-2.png", since brackets have a meaning in documents. An extension that
+// name has already is kept, unless ext, the one of its type, is another; "" leaves
+// it as it is.
+func (taken Set) NextFile(name, ext string) string {
+	stem, own := strings.TrimSuffix(Safe(name), path.Ext(Safe(name))), path.Ext(Safe(name))
+	switch {
+	case ext == "" || sameType(own, ext):
+		ext = own
+	default:
+		stem += own
+	}
+	if stem == "" {
+		stem = Untitled
+	}
+	return taken.next(cut(stem, maxBytes-len(ext)), ext, "%s-%d%s")
+}
+
+// sameType reports whether two extensions are of the same type.
+func sameType(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a == b || a == ".jpeg" && b == ".jpg" || a == ".tif" && b == ".tiff"
+}
+
+func (taken Set) next(stem, ext, numbered string) string {
+	name := stem + ext
+	for i := 2; taken[strings.ToLower(name)]; i++ {
+		name = fmt.Sprintf(numbered, stem, i, ext)
+	}
+	taken[strings.ToLower(name)] = true
+	return name
+}
