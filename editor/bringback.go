@@ -46,7 +46,7 @@ type Piece struct {
 // where that fails, nobody ever does.
 func (ps *Pages) BringBack(ctx context.Context, was Settings, history iter.Seq2[Piece, error]) (Settings, uint64, error) {
 	b := bringingBack{
-		ps: ps, id: ps.newID(Principal{}, ""),
+		ps: ps, id: ps.NewID(Principal{}, ""),
 		past: past{state: newState("", 0), authors: map[string]bool{}}, files: map[storage.Hash]bool{},
 	}
 	for piece, err := range history {

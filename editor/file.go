@@ -55,6 +55,28 @@ func (ps *Pages) Upload(ctx context.Context, p Principal, id PageID, r io.Reader
 	case ps.Draining():
 		return storage.Blob{}, ErrDraining
 	}
+	return ps.keepUpload(ctx, p, id, r)
+}
+
+// UploadAhead is Upload for a page that p is about to create with that id, which
+// NewID has returned: its content can name the file then. The errors are those
+// of Create, a *FileTooLargeError, or r's.
+func (ps *Pages) UploadAhead(ctx context.Context, p Principal, id PageID, r io.Reader) (storage.Blob, error) {
+	if p.Nobody() {
+		return storage.Blob{}, ErrSignedOut
+	}
+	if ok, err := ps.auth.MayCreate(ctx, p); err != nil {
+		return storage.Blob{}, err
+	} else if !ok {
+		return storage.Blob{}, ErrForbidden
+	}
+	if ps.Draining() {
+		return storage.Blob{}, ErrDraining
+	}
+	return ps.keepUpload(ctx, p, id, r)
+}
+
+func (ps *Pages) keepUpload(ctx context.Context, p Principal, id PageID, r io.Reader) (storage.Blob, error) {
 	limit := ps.cfg.MaxFileBytes
 	in := ps.quota.receive(ctx, p, &limited{r, limit, limit})
 	defer in.end()
@@ -142,24 +164,40 @@ func (ps *Pages) mayRead(ctx context.Context, p Principal, h storage.Hash) (bool
 // checkFiles refuses, naming the op, a delta that names a file which its author
 // may not read: whoever reads the page could then read it.
 func (ps *Pages) checkFiles(ctx context.Context, p Principal, id PageID, d ot.Delta) error {
-	known := map[storage.Hash]bool{}
+	unknown, err := ps.UnknownFiles(ctx, p, id, d)
+	if err != nil || len(unknown) == 0 {
+		return err
+	}
+	path, _ := filePath(d[unknown[0]].Embed)
+	return invalid(unknown[0], "names the file %s, which is not there, or not yours to read; upload it to the page first", clip(path))
+}
+
+// UnknownFiles are the indexes of the ops of a delta that name a file which is
+// not there, or which p may not name on the page. Each file is looked up once.
+func (ps *Pages) UnknownFiles(ctx context.Context, p Principal, id PageID, d ot.Delta) (ops []int, err error) {
+	var known map[storage.Hash]bool // most deltas name none
 	for i, op := range d {
 		path, names := filePath(op.Embed)
 		if !names {
 			continue
 		}
 		h, err := storage.ParseHash(strings.TrimPrefix(path, filePrefix))
-		if err == nil && !known[h] {
-			known[h], err = ps.mayName(ctx, p, id, h)
+		may, asked := known[h]
+		if err == nil && !asked {
+			may, err = ps.mayName(ctx, p, id, h)
+			if known == nil {
+				known = map[storage.Hash]bool{}
+			}
+			known[h] = may
 		}
 		if err != nil && !errors.Is(err, storage.ErrInvalid) {
-			return fmt.Errorf("who may read file %v: %w", h, err)
+			return nil, fmt.Errorf("who may read file %v: %w", h, err)
 		}
-		if !known[h] {
-			return invalid(i, "names the file %s, which is not there, or not yours to read; upload it to the page first", clip(path))
+		if err != nil || !may {
+			ops = append(ops, i)
 		}
 	}
-	return nil
+	return ops, nil
 }
 
 // mayName asks after the page itself first: that is where most files are from.
@@ -168,6 +206,16 @@ func (ps *Pages) mayName(ctx context.Context, p Principal, id PageID, h storage.
 		return err == nil, err
 	}
 	return ps.mayRead(ctx, p, h)
+}
+
+// FileOf is the file of the workspace that an embed shows, if it shows one.
+func FileOf(e ot.Embed) (h storage.Hash, ok bool) {
+	path, names := filePath(e)
+	if !names {
+		return h, false
+	}
+	h, err := storage.ParseHash(strings.TrimPrefix(path, filePrefix))
+	return h, err == nil
 }
 
 // filePath is the path of the file that an embed shows, if it shows one.

@@ -29,6 +29,9 @@ type NewPage struct {
 	// Key makes creating safe to repeat: the same principal and key name the
 	// same page. "": a new page each time.
 	Key string
+	// ID is what NewID has returned for the same principal and Key; "": Create
+	// calls NewID itself.
+	ID PageID
 }
 
 // Create makes a page. Content that is given becomes its change 1, by p.
@@ -47,7 +50,10 @@ func (ps *Pages) Create(ctx context.Context, p Principal, in NewPage) (Page, err
 	if err := CheckTitle(in.Title); err != nil {
 		return Page{}, err
 	}
-	id := ps.newID(p, in.Key)
+	id := in.ID
+	if id == "" {
+		id = ps.NewID(p, in.Key)
+	}
 	if set, ok := ps.catalog.get(id); ok {
 		return ps.page(ctx, p, set)
 	}
@@ -65,9 +71,9 @@ func (ps *Pages) Create(ctx context.Context, p Principal, in NewPage) (Page, err
 	return ps.page(ctx, p, set)
 }
 
-// newID is 127 random bits; under a key, ones that only this store can make of
-// it.
-func (ps *Pages) newID(p Principal, key string) PageID {
+// NewID is the id that a page of p's will have: 127 random bits; under a key,
+// ones that only this store can make of it.
+func (ps *Pages) NewID(p Principal, key string) PageID {
 	raw := make([]byte, 16)
 	if key == "" {
 		rand.Read(raw)

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,6 +115,11 @@ func (s *Server) getContent(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	folder, err := folderAsked(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	c.Header("Vary", "Accept")
 	c.Header("Cache-Control", "private, no-cache")
 	tag := `"` + strconv.FormatUint(page.Seq, 10) + `"`
@@ -129,12 +136,21 @@ func (s *Server) getContent(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	delta, schema := text.Delta(), localSchema{}
+	if folder != "" {
+		files, err := s.filesOf(ctx, p, delta)
+		if err != nil {
+			s.fail(c, err)
+			return
+		}
+		delta, schema = outward(delta, files, folder)
+	}
 	done, err := s.startConverting(ctx)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	file, notes, err := format.Write(page.Title, page.Seq, text.Delta(), source, editor.Schema{})
+	file, notes, err := format.Write(page.Title, page.Seq, delta, source, schema)
 	done()
 	if err != nil {
 		s.fail(c, err)
@@ -267,11 +283,20 @@ func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID
 	if err != nil {
 		return putAnswer{}, err
 	}
-	delta, notes, err := format.Merge(base.Delta(), file, source, editor.Schema{})
+	var refused leftOut
+	delta, notes, err := format.Merge(base.Delta(), file, source, namingSchema{refused: &refused})
 	done()
 	if err != nil {
 		return putAnswer{}, err
 	}
+	if slices.ContainsFunc(notes, func(n convert.Note) bool { return n.What == "image" || n.What == "file" }) {
+		notes = append(notes, refused.notes()...)
+	}
+	delta, missing, err := s.withoutUnknown(ctx, p, id, delta)
+	if err != nil {
+		return putAnswer{}, err
+	}
+	notes = append(notes, missing...)
 	seq, err := s.pages.Submit(ctx, p, id, editor.Edit{Client: clientFor(p, key), N: 1, Base: t.base, Delta: delta, Exact: t.exact})
 	if err != nil {
 		return putAnswer{}, err
@@ -315,18 +340,36 @@ func (s *Server) importFile(c *gin.Context) {
 	if !s.works(c, workImport, c.Request.ContentLength) || !s.makesPage(c) {
 		return
 	}
-	name, kind, request, err := readUpload(c)
+	part, along, err := s.importParts(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	name, kind, request, err := readUpload(c, part)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	file := request[len(name)+1:]
 	s.onceOnly(c, request, func(ctx context.Context, key string) (reply, error) {
-		return s.imported(ctx, principal(c), name, kind, file, key)
+		if along.id == "" {
+			along.id = s.pages.NewID(principal(c), key)
+		}
+		return s.imported(ctx, principal(c), name, kind, file, along)
 	})
 }
 
-func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind string, file []byte, key string) (reply, error) {
+// importParts finds the document in the form of an import, and with ?files=1
+// what comes along with it.
+func (s *Server) importParts(c *gin.Context) (*multipart.Part, broughtAlong, error) {
+	if c.Query("files") == "1" {
+		return s.bringFiles(c)
+	}
+	part, err := filePart(c, maxFileBytes)
+	return part, broughtAlong{}, err
+}
+
+func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind string, file []byte, along broughtAlong) (reply, error) {
 	format, ok := convert.Detect(name, kind, file)
 	if !ok {
 		return reply{}, unsupported("%.100q is no file that can be read; /api/formats lists what can be.", name)
@@ -335,12 +378,20 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 	if err != nil {
 		return reply{}, err
 	}
-	doc, err := format.Read(file, editor.Schema{})
+	schema := localSchema{links: map[string]bool{}, pictures: true}
+	for local := range along.files {
+		schema.links[local] = true
+	}
+	doc, err := format.Read(file, schema)
 	done()
 	if err != nil {
 		return reply{}, err
 	}
-	out, err := s.created(ctx, p, editor.NewPage{Title: importTitle(doc.Title, name), Content: doc.Content, Key: key}, doc.Notes)
+	content, missing, err := s.withoutUnknown(ctx, p, along.id, inward(doc.Content, along.files))
+	if err != nil {
+		return reply{}, err
+	}
+	out, err := s.created(ctx, p, editor.NewPage{ID: along.id, Title: importTitle(doc.Title, name), Content: content}, append(doc.Notes, missing...))
 	if err != nil {
 		return reply{}, err
 	}
@@ -367,15 +418,15 @@ func importTitle(title, file string) string {
 	return title
 }
 
-// readUpload reads the field "file" of a multipart form. The request is its
+// readUpload reads a file that is sent in a multipart form. The request is its
 // name, a line feed and the file itself, in one piece of memory.
-func readUpload(c *gin.Context) (name, kind string, request []byte, err error) {
-	part, err := filePart(c, maxFileBytes)
-	if err != nil {
-		return "", "", nil, err
+func readUpload(c *gin.Context, part *multipart.Part) (name, kind string, request []byte, err error) {
+	size := c.Request.ContentLength
+	if c.Query("files") == "1" {
+		size = -1 // that of everything that comes along
 	}
 	name = part.FileName()
-	request, err = readHeld(c, []byte(name+"\n"), io.LimitReader(part, maxFileBytes+1), c.Request.ContentLength)
+	request, err = readHeld(c, []byte(name+"\n"), io.LimitReader(part, maxFileBytes+1), size)
 	if isRefusal(err) {
 		return "", "", nil, err
 	}

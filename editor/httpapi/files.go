@@ -18,6 +18,7 @@ import (
 )
 
 func (s *Server) fileRoutes(e *gin.Engine, api *gin.RouterGroup) {
+	api.GET("/pages/:id/files", s.signedIn, s.listFiles)
 	api.POST("/pages/:id/files", s.signedIn, s.uploadFile)
 	files := e.Group("/files", s.identify, s.signedIn)
 	files.GET("/:hash", s.getFile)

@@ -204,7 +204,7 @@ func TestFilesOfOthers(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"fetch": `404 /problems/not-found`, "nobody": `401 /problems/signed-out`,
-		"edit": `422 /problems/invalid-edit 1`, "put": `422 /problems/invalid-edit 1`, "import": `422 /problems/invalid-edit 1`, "create": `422 /problems/invalid-edit 0`,
+		"edit": `422 /problems/invalid-edit 1`, "put": `200 `, "import": `201 `, "create": `422 /problems/invalid-edit 0`,
 	} {
 		status, body := asked[name]()
 		var p struct {
@@ -222,6 +222,9 @@ func TestFilesOfOthers(t *testing.T) {
 		if got != want {
 			t.Errorf("%s answers %s, want %s", name, body, want)
 		}
+	}
+	if got := bob.do("GET", file.Path, ""); got.Code != http.StatusNotFound {
+		t.Errorf("after an import and a put that left it out, it answers %d", got.Code)
 	}
 	if _, status := bob.sends(page, "a.txt", "secret"); status != http.StatusCreated {
 		t.Errorf("an upload of the same bytes answers %d", status)

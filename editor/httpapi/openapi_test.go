@@ -719,6 +719,7 @@ func (w *witness) uploads(page editor.PageID) {
 	w.call("GET", file.Path, "", "Range", "bytes=99-")
 	w.call("GET", "/files/"+strings.Repeat("0", 64), "")
 	w.call("POST", at+"/files", "{}")
+	w.call("GET", at+"/files", "")
 	w.call("POST", at+"/files", "--x--\r\n", "Content-Type", "multipart/form-data; boundary=x")
 	w.call("POST", at+"/changes", `{"client":"client-7","n":1,"base":1,"delta":[{"insert":{"image":"`+file.Path+`"}}]}`)
 	w.call("POST", at+"/changes", `{"client":"client-7","n":2,"base":1,"delta":[{"insert":{"image":"/files/`+strings.Repeat("0", 64)+`"}}]}`)
