@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -113,28 +114,113 @@ func idOf(name string) string {
 	return name
 }
 
+// exportPage writes a page as a file, and the pictures and attachments that it
+// shows into a folder beside it: "Plan.md" and "Plan.files".
 func exportPage(ctx context.Context, w *reached, cfg exportConfig, id, file string) (string, []client.Note, error) {
-	if !cfg.force {
-		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, errors.New("this file is there already; --force overwrites it")
-		}
+	if err := cfg.isFree("this file", file); err != nil {
+		return "", nil, err
 	}
-	content, err := w.Content(ctx, id, cfg.format)
+	folder := filesFolder(file)
+	content, files, err := contentWithFiles(ctx, w, id, cfg.format, filepath.Base(folder))
 	if err != nil {
 		return "", nil, err
 	}
-	return file, content.Notes, writeFile(file, content.Data)
+	var failed []string
+	if len(files) > 0 {
+		if err := cfg.isFree("the folder "+filepath.Base(folder), folder); err != nil {
+			return "", nil, err
+		}
+		if failed, err = exportFiles(ctx, w, folder, files); err != nil {
+			return "", nil, err
+		}
+	}
+	if err := writeFile(file, content.Data); err != nil {
+		return "", nil, err
+	}
+	if len(failed) > 0 {
+		return "", nil, fmt.Errorf("the page is written, but not everything that it shows: %s", strings.Join(failed, "; "))
+	}
+	return file, content.Notes, nil
+}
+
+// filesSuffix is what the folder of a document's files is called after its name.
+const filesSuffix = ".files"
+
+// filesFolder is the folder beside a document for the files that it shows.
+func filesFolder(file string) string {
+	return strings.TrimSuffix(file, filepath.Ext(file)) + filesSuffix
+}
+
+func (cfg exportConfig) isFree(what, path string) error {
+	if cfg.force {
+		return nil
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s is there already; --force overwrites it", what)
+	}
+	return nil
+}
+
+// contentWithFiles reads a page and the list of its files at the same seq.
+func contentWithFiles(ctx context.Context, w *reached, id, format, folder string) (client.File, []client.PageFile, error) {
+	const tries = 10 // somebody may be typing between the two calls
+	for range tries {
+		files, seq, err := w.Files(ctx, id)
+		if err != nil {
+			return client.File{}, nil, err
+		}
+		read := w.Content
+		if len(files) > 0 {
+			read = func(ctx context.Context, id, format string) (client.File, error) {
+				return w.ContentBeside(ctx, id, format, folder)
+			}
+		}
+		content, err := read(ctx, id, format)
+		if err != nil || content.Seq == seq {
+			return content, files, err
+		}
+	}
+	return client.File{}, nil, errors.New("the page changes too fast to be read with its pictures; try again")
+}
+
+// exportFiles writes files into a folder. failed names those that the server
+// could not give; the others are there.
+func exportFiles(ctx context.Context, w *reached, folder string, files []client.PageFile) (failed []string, err error) {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, plainPathError(err)
+	}
+	for _, f := range files {
+		if f.Name != filename.Safe(f.Name) {
+			return failed, fmt.Errorf("the server names a file %q, which is no safe name", f.Name)
+		}
+		err := writeFileBy(filepath.Join(folder, f.Name), func(to io.Writer) error { return w.Download(ctx, f.Path, to) })
+		if err != nil && ctx.Err() != nil {
+			return failed, ctx.Err()
+		}
+		if err != nil {
+			failed = append(failed, fmt.Sprintf("%s: %v", f.Name, err))
+		}
+	}
+	return failed, nil
 }
 
 // writeFile puts a file in its place in one step: whoever reads it finds the
 // old one or all of the new one.
 func writeFile(file string, data []byte) error {
+	return writeFileBy(file, func(to io.Writer) error {
+		_, err := to.Write(data)
+		return err
+	})
+}
+
+// writeFileBy is writeFile for what write writes.
+func writeFileBy(file string, write func(io.Writer) error) error {
 	temp, err := os.CreateTemp(filepath.Dir(file), ".halley-*")
 	if err != nil {
 		return plainPathError(err)
 	}
 	defer os.Remove(temp.Name()) // once it is renamed there is none
-	_, err = temp.Write(data)
+	err = write(temp)
 	if err == nil {
 		err = temp.Chmod(0o644) // CreateTemp's are for their owner alone
 	}

@@ -103,13 +103,13 @@ func importFiles(ctx context.Context, env environ, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	files, err := gatherFiles(flags.Args(), formats)
+	documents, err := gatherFiles(flags.Args(), formats)
 	if err != nil {
 		return err
 	}
-	all := make([]transfer, len(files))
-	for i, file := range files {
-		all[i] = transfer{file, func(ctx context.Context) (string, []client.Note, error) { return importFile(ctx, w, file) }}
+	all := make([]transfer, len(documents))
+	for i, d := range documents {
+		all[i] = transfer{d.file, func(ctx context.Context) (string, []client.Note, error) { return importFile(ctx, w, d) }}
 	}
 	return transferAll(ctx, env, "import", "imported", all)
 }
@@ -125,15 +125,15 @@ func areThere(names []string) error {
 
 // gatherFiles lists the files that are named, and those below the folders that
 // are named: whose extension is one of the formats', and not hidden.
-func gatherFiles(names []string, formats []client.Format) ([]string, error) {
-	var files []string
+func gatherFiles(names []string, formats []client.Format) ([]document, error) {
+	var files []document
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if err != nil {
 			return nil, plainPathError(err)
 		}
 		if !info.IsDir() {
-			files = append(files, name)
+			files = append(files, document{name, filepath.Dir(name)})
 			continue
 		}
 		below, err := filesBelow(name, formats)
@@ -143,7 +143,9 @@ func gatherFiles(names []string, formats []client.Format) ([]string, error) {
 		if len(below) == 0 {
 			return nil, fmt.Errorf("the folder %s holds no file that can be imported (%s)", name, extensions(formats))
 		}
-		files = append(files, below...)
+		for _, file := range below {
+			files = append(files, document{file, name})
+		}
 	}
 	return files, nil
 }
@@ -155,7 +157,7 @@ func filesBelow(root string, formats []client.Format) ([]string, error) {
 		switch {
 		case err != nil:
 			return err
-		case hidden && d.IsDir():
+		case hidden && d.IsDir(), d.IsDir() && isFilesFolder(path, formats):
 			return fs.SkipDir
 		case hidden || d.IsDir() || !isFormat(filepath.Ext(path), formats):
 			return nil
@@ -164,6 +166,23 @@ func filesBelow(root string, formats []client.Format) ([]string, error) {
 		return nil
 	})
 	return files, err
+}
+
+// isFilesFolder reports whether a folder holds the pictures and attachments of a
+// document beside it: those are no pages of their own.
+func isFilesFolder(folder string, formats []client.Format) bool {
+	stem, ok := strings.CutSuffix(folder, filesSuffix)
+	if !ok {
+		return false
+	}
+	for _, f := range formats {
+		for _, ext := range f.Extensions {
+			if info, err := os.Stat(stem + ext); f.Import && err == nil && info.Mode().IsRegular() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func isFormat(ext string, formats []client.Format) bool {
@@ -180,18 +199,27 @@ func extensions(formats []client.Format) string {
 	return strings.Join(all, " ")
 }
 
-// importFile makes a page of one file. A key makes it safe to send again; it
-// is new for each run, since a file that is imported twice is two pages.
-func importFile(ctx context.Context, w *reached, file string) (string, []client.Note, error) {
-	data, err := readFile(file)
+// importFile makes a page of one file, and of the pictures and attachments that
+// it refers to. A key makes it safe to send again; it is new for each run, since
+// a file that is imported twice is two pages.
+func importFile(ctx context.Context, w *reached, d document) (string, []client.Note, error) {
+	data, err := readFile(d.file)
 	if err != nil {
 		return "", nil, err
 	}
-	page, err := w.Import(ctx, filepath.Base(file), data, client.NewID())
+	along, closeFolder := d.along(data)
+	defer closeFolder()
+	name, key := filepath.Base(d.file), client.NewID()
+	var page client.Imported
+	if len(along) > 0 {
+		page, err = w.ImportWith(ctx, name, data, along, key)
+	} else {
+		page, err = w.Import(ctx, name, data, key)
+	}
 	if err != nil {
 		return "", nil, err
 	}
-	return fmt.Sprintf("%s as page %s", file, page.ID), page.Notes, nil
+	return fmt.Sprintf("%s as page %s", d.file, page.ID), page.Notes, nil
 }
 
 func readFile(name string) ([]byte, error) {

@@ -90,7 +90,8 @@ type call struct {
 	path   string // with its query, "/api/pages?limit=1"
 	header http.Header
 	body   []byte
-	once   bool // may not be sent again
+	stream func() io.ReadCloser // the body, in place of body, for each time that it is sent
+	once   bool                 // may not be sent again
 }
 
 func get(path string) call { return call{method: http.MethodGet, path: path} }
@@ -151,7 +152,11 @@ func (c *Client) sendOnce(ctx context.Context, what call) (answered, error) {
 
 // open sends a call once. The caller closes the answer's body.
 func (c *Client) open(ctx context.Context, what call) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, what.method, c.server+what.path, bytes.NewReader(what.body))
+	var body io.Reader = bytes.NewReader(what.body)
+	if what.stream != nil {
+		body = what.stream() // the transport closes it
+	}
+	req, err := http.NewRequestWithContext(ctx, what.method, c.server+what.path, body)
 	if err != nil {
 		return nil, err
 	}

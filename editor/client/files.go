@@ -49,7 +49,17 @@ type File struct {
 
 // Content writes a page as a file, in a format by its name.
 func (c *Client) Content(ctx context.Context, page, format string) (File, error) {
-	a, err := c.do(ctx, get(at(page, "/content?format="+url.QueryEscape(format))), nil)
+	return c.content(ctx, page, url.Values{"format": {format}})
+}
+
+// ContentBeside is Content that refers to the page's files, under the names that
+// Files lists, in a folder of that name beside the file.
+func (c *Client) ContentBeside(ctx context.Context, page, format, folder string) (File, error) {
+	return c.content(ctx, page, url.Values{"format": {format}, "files": {folder}})
+}
+
+func (c *Client) content(ctx context.Context, page string, query url.Values) (File, error) {
+	a, err := c.do(ctx, get(at(page, "/content?"+query.Encode())), nil)
 	if err != nil {
 		return File{}, err
 	}
