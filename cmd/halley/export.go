@@ -24,6 +24,14 @@ type exportConfig struct {
 	force  bool
 }
 
+const exportUsage = `[PAGE…]
+
+Writes all pages, or those that are named by id or address, as files. Pictures
+and attachments of "Plan.md" go into the folder "Plan.files" beside it, and the
+file refers to them there; ` + "`halley import`" + ` takes both. Ends with status 1 where
+something could not be written, and names it.
+`
+
 // exportPages writes pages as files, all of them unless some are named.
 func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	var cfg exportConfig
@@ -32,7 +40,7 @@ func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	flags.StringVar(&cfg.to, "to", ".", "the `folder` to write to; made if it is missing")
 	flags.StringVar(&cfg.format, "format", "md", "the files' `format`: md, html, txt or json")
 	flags.BoolVar(&cfg.force, "force", false, "overwrite files that are there already")
-	if err := parseFlags(env, flags, "[PAGE…]", args); err != nil {
+	if err := parseFlags(env, flags, exportUsage, args); err != nil {
 		return err
 	}
 	if cfg.server == "" {

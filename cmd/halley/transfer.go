@@ -79,12 +79,20 @@ func noteLine(n client.Note) string {
 	return s.String() + ": " + n.Note
 }
 
+const importUsage = `FILE|FOLDER…
+
+Makes a page of each file, and of each below a folder. Pictures and attachments
+that a file refers to come along, if they are in the folder that is named here,
+or in the file's own, or below, and not hidden. Those that are not there are left
+out: their descriptions stay, and a note names them.
+`
+
 // importFiles makes pages of files, and of all files in folders.
 func importFiles(ctx context.Context, env environ, args []string) (err error) {
 	var t target
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	t.flags(flags)
-	if err := parseFlags(env, flags, "FILE|FOLDER…", args); err != nil {
+	if err := parseFlags(env, flags, importUsage, args); err != nil {
 		return err
 	}
 	if flags.NArg() == 0 {
