@@ -62,6 +62,9 @@ func contentOf(t *testing.T, dir string) content {
 	})
 	if err == nil {
 		err = s.List(t.Context(), "", "", func(r storage.Record) error {
+			if strings.HasPrefix(r.Key, "secret/cookie-") || strings.HasPrefix(r.Key, "session/") {
+				return nil // a restore ends all sessions and renews what signs them
+			}
 			all["record "+r.Key] = string(r.Value)
 			return nil
 		})
