@@ -16,10 +16,10 @@ import (
 	"halley/editor/account"
 	"halley/editor/budget"
 	"halley/editor/httpapi"
+	"halley/editor/licences"
 	"halley/editor/metrics"
 	"halley/editor/scrub"
 	"halley/frontend"
-	"halley/editor/licences"
 	"halley/push"
 	"halley/storage/bolt"
 )
