@@ -15,7 +15,7 @@ var (
 	ErrTrashed      = errors.New("the page is in the trash")
 	ErrEpochChanged = errors.New("the store was restored from a backup since this was made; load the page again")
 	ErrClientTaken  = errors.New("this client id belongs to somebody else; make up a new one")
-	ErrPageFull     = errors.New("the page would grow over its limit")
+	ErrPageFull     = errors.New("the page would grow over its limit of 10 MB or 500,000 lines")
 	ErrDraining     = errors.New("the server is going away; send it again to its successor")
 	ErrMoved        = errors.New("the page has moved on")
 )

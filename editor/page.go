@@ -81,7 +81,7 @@ type answer struct {
 var errUnloaded = errors.New("the page was unloaded")
 
 // load reads the page from its newest checkpoint and what the log has after it.
-func (p *page) load(ctx context.Context, epoch string, limit int) error {
+func (p *page) load(ctx context.Context, epoch string, limit ot.Limit) error {
 	head, err := p.store.Head(ctx, p.id)
 	if err != nil {
 		return fmt.Errorf("load page %s: %w", p.id, err)
@@ -92,7 +92,7 @@ func (p *page) load(ctx context.Context, epoch string, limit int) error {
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	now.epoch, now.limit = epoch, limit
+	now.epoch, now.limit, now.lines = epoch, limit.Bytes, limit.Lines
 	p.st, p.last, p.kept = now.state, now.time, from
 	p.show(now.authors)
 	return nil
@@ -310,7 +310,7 @@ func (p *page) append(changes []storage.Change) error {
 	}
 	var conflict *storage.ConflictError
 	if errors.As(err, &conflict) || errors.Is(err, storage.ErrUnknown) {
-		if again := p.load(context.Background(), p.st.epoch, p.st.limit); again != nil {
+		if again := p.load(context.Background(), p.st.epoch, ot.Limit{Bytes: p.st.limit, Lines: p.st.lines}); again != nil {
 			p.logger.Error("cannot load the page again", "page", p.id, "error", again)
 			// A page that cannot tell what is on disk serves nobody.
 			p.broken = true

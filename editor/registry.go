@@ -20,6 +20,7 @@ import (
 // Config sets what Pages may take. A field's zero value means its default.
 type Config struct {
 	MaxPageBytes     int            // content of one page, 10 MB
+	MaxPageLines     int            // lines of one page, 500,000
 	MaxTransformCost int            // operations × changes of one edit, 4,000,000
 	MaxFileBytes     int64          // one picture or attachment, 64 MiB
 	QuotaPerson      int64          // bytes of uploads that one person may keep; 0: any number
@@ -37,6 +38,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxPageBytes:     10_000_000,
+		MaxPageLines:     500_000,
 		MaxTransformCost: 4_000_000,
 		MaxFileBytes:     64 << 20,
 		IdleUnload:       10 * time.Minute,
@@ -47,10 +49,16 @@ func DefaultConfig() Config {
 	}
 }
 
+// pageLimit is what one page may hold.
+func (c Config) pageLimit() ot.Limit { return ot.Limit{Bytes: c.MaxPageBytes, Lines: c.MaxPageLines} }
+
 func (c Config) withDefaults() Config {
 	d := DefaultConfig()
 	if c.MaxPageBytes == 0 {
 		c.MaxPageBytes = d.MaxPageBytes
+	}
+	if c.MaxPageLines == 0 {
+		c.MaxPageLines = d.MaxPageLines
 	}
 	if c.MaxTransformCost == 0 {
 		c.MaxTransformCost = d.MaxTransformCost
@@ -257,7 +265,7 @@ func (ps *Pages) load(ctx context.Context, id PageID, e *entry) {
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.touched.Store(ps.cfg.Now().UnixNano())
-	err := p.load(ctx, ps.store.Epoch(), ps.cfg.MaxPageBytes)
+	err := p.load(ctx, ps.store.Epoch(), ps.cfg.pageLimit())
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	defer close(e.ready)

@@ -50,6 +50,7 @@ type state struct {
 	recent  []recent // the newest changes, the last one being seq
 	held    int64    // bytes of recent
 	limit   int      // bytes of content
+	lines   int      // newlines of content; 0: any number
 	clients map[string]clientState
 	stepped map[string]clientState // of a fork: clients that its steps moved
 }
@@ -276,7 +277,7 @@ func (s *state) fits(d ot.Delta, since []recent) error {
 // advance applies the transformed delta and counts it.
 func (s *state) advance(r *request, delta ot.Delta) (verdict, error) {
 	// A page that is over its limit (it was lowered) can still shrink.
-	switch err := s.content.ApplyWithin(s.limit, r.author, delta); {
+	switch err := s.content.ApplyWithin(ot.Limit{Bytes: s.limit, Lines: s.lines}, r.author, delta); {
 	case errors.Is(err, ot.ErrTooLarge):
 		return verdict{}, ErrPageFull
 	case err != nil:

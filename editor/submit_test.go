@@ -179,6 +179,30 @@ func TestPageFull(t *testing.T) {
 	wantText(t, ps, id, strings.Repeat("y", 500))
 }
 
+// A page has a limit of lines too. One that is over it, from the time before
+// there was such a limit, can be read and shrunk, and does not grow.
+func TestTooManyLines(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	t.Cleanup(func() { store.Close() })
+	ps := openPages(t, store, Config{MaxPageLines: 100})
+	id := newPage(t, ps, strings.Repeat("\n", 98)) // and the last one
+	submit(t, ps, ann, id, edit("client-a", 1, 1, `[{"insert":"\n"}]`))
+	for _, over := range []string{`[{"insert":"\n"}]`, `[{"insert":"a\nb"}]`, `[{"delete":1},{"insert":"\n\n"}]`} {
+		if _, err := ps.Submit(t.Context(), ann, id, edit("client-a", 2, 2, over)); !errors.Is(err, ErrPageFull) {
+			t.Fatalf("%s: err = %v, want ErrPageFull", over, err)
+		}
+	}
+	submit(t, ps, ann, id, edit("client-a", 2, 2, `[{"delete":1},{"insert":"\n"},{"insert":"x"}]`))
+
+	ps.Close()
+	ps = openPages(t, store, Config{MaxPageLines: 10})
+	submit(t, ps, ann, id, edit("client-b", 1, 3, `[{"insert":"text"},{"delete":52}]`))
+	if _, err := ps.Submit(t.Context(), ann, id, edit("client-b", 2, 4, `[{"insert":"\n"}]`)); !errors.Is(err, ErrPageFull) {
+		t.Fatalf("a page over its limit grows: err = %v", err)
+	}
+	wantText(t, ps, id, "text"+strings.Repeat("\n", 48))
+}
+
 // An edit that lags more than the page keeps at hand gives what transforming
 // it over all changes in one go gives, and is refused beyond the cost's bound.
 func TestLaggingEdit(t *testing.T) {

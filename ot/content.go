@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"math"
+	"strings"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -182,13 +183,23 @@ func (c *Content) ApplyBy(author string, d Delta) error {
 // large.
 var ErrTooLarge = errors.New("content too large")
 
-// ApplyWithin is ApplyBy for a change that must not make c larger than limit, in
-// bytes as [Content.Size] counts; one that is larger already may still shrink.
-// The error is ErrTooLarge where it does, and c is as it was. However many runs
-// the change formats, memory stays in proportion to limit and c's size.
-func (c *Content) ApplyWithin(limit int, author string, d Delta) error {
-	size := c.Size()
-	if size+c.mostAdded(d) <= limit {
+// A Limit bounds a content.
+type Limit struct {
+	Bytes int // as [Content.Size] counts
+	Lines int // newlines; 0: any number
+}
+
+// ApplyWithin is ApplyBy for a change that must not make c larger than limit; a
+// content that is over the limit already may still shrink, in bytes and in lines
+// each for itself. The error is ErrTooLarge where it grows, and c is as it was.
+// However many runs the change formats, memory stays in proportion to the limit
+// and c's size.
+func (c *Content) ApplyWithin(limit Limit, author string, d Delta) error {
+	size, lines := c.Size(), c.sum.lines
+	if limit.Lines == 0 {
+		limit.Lines = math.MaxInt
+	}
+	if size+c.mostAdded(d) <= limit.Bytes && lines+newlines(d) <= limit.Lines {
 		return c.ApplyBy(author, d)
 	}
 	if err := c.check(d); err != nil {
@@ -197,12 +208,21 @@ func (c *Content) ApplyWithin(limit int, author string, d Delta) error {
 	before := c.Snapshot()
 	// What is deleted further on takes at most size away again. So a change
 	// that grows by more on its way ends too large.
-	fits := c.apply(c.authors.id(author), d, max(limit, size)+size)
-	if !fits || c.Size() > max(limit, size) {
+	fits := c.apply(c.authors.id(author), d, max(limit.Bytes, size)+size)
+	if !fits || c.Size() > max(limit.Bytes, size) || c.sum.lines > max(limit.Lines, lines) {
 		*c = *before
 		return ErrTooLarge
 	}
 	return nil
+}
+
+// newlines counts the newlines that d inserts.
+func newlines(d Delta) int {
+	n := 0
+	for i := range d {
+		n += strings.Count(d[i].Insert, "\n")
+	}
+	return n
 }
 
 // mostAdded is at least by how much d, which may be malformed, makes c larger;

@@ -80,7 +80,7 @@ func randomChange(r *rand.Rand, content ot.Delta) ot.Delta {
 // checkLimit applies change, which leads from before to after, to c within limit.
 func checkLimit(limit int, c *ot.Content, before, change, after ot.Delta) error {
 	fits := sizeOf(after) <= max(limit, sizeOf(before))
-	err := c.ApplyWithin(limit, "ann", change)
+	err := c.ApplyWithin(ot.Limit{Bytes: limit}, "ann", change)
 	if fits != (err == nil) || !fits && !errors.Is(err, ot.ErrTooLarge) {
 		return fmt.Errorf("ApplyWithin(%d, %s), from a size of %d to %d, gives %v", limit, js(change), sizeOf(before), sizeOf(after), err)
 	}
@@ -433,12 +433,43 @@ func TestApplyWithin(t *testing.T) {
 				t.Fatalf("Size() = %d, want %d", c.Size(), size)
 			}
 			want := ot.Compose(c.Delta(), parse(t, test.change))
-			err := c.ApplyWithin(test.limit, "ann", parse(t, test.change))
+			err := c.ApplyWithin(ot.Limit{Bytes: test.limit}, "ann", parse(t, test.change))
 			if test.fits != (err == nil) || err != nil && !errors.Is(err, ot.ErrTooLarge) {
 				t.Fatalf("ApplyWithin(%d, %s) gives %v", test.limit, test.change, err)
 			}
 			if !test.fits {
 				want = parse(t, content)
+			}
+			wantDelta(t, "the content", c.Delta(), want)
+			checkTree(t, c)
+		})
+	}
+}
+
+func TestApplyWithinLimitsLines(t *testing.T) {
+	tests := []struct {
+		name, change string
+		lines        int
+		fits         bool
+	}{
+		{"up to the limit", `[{"insert":"a\nb\n"}]`, 5, true},
+		{"over it", `[{"insert":"a\nb\n"}]`, 4, false},
+		{"as many as are deleted", `[{"delete":2},{"insert":"\n"}]`, 3, true},
+		{"over the limit, and shrinks", `[{"delete":2}]`, 1, true},
+		{"over the limit, and stays", `[{"insert":"abc"}]`, 1, true},
+		{"over the limit, and grows", `[{"insert":"\n"}]`, 1, false},
+		{"no limit", `[{"insert":"\n\n\n"}]`, 0, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			before := parse(t, `[{"insert":"a\nb\nc\n"}]`)
+			c, want := newContent(t, before), before
+			err := c.ApplyWithin(ot.Limit{Bytes: 1000, Lines: test.lines}, "ann", parse(t, test.change))
+			if test.fits {
+				want = ot.Compose(before, parse(t, test.change))
+			}
+			if test.fits != (err == nil) || err != nil && !errors.Is(err, ot.ErrTooLarge) {
+				t.Fatalf("ApplyWithin(%d lines, %s) gives %v", test.lines, test.change, err)
 			}
 			wantDelta(t, "the content", c.Delta(), want)
 			checkTree(t, c)
@@ -461,7 +492,7 @@ func TestApplyWithinBoundsMemory(t *testing.T) {
 	c := newContent(t, page)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err := c.ApplyWithin(limit, "ann", ot.Delta{{Retain: runs, Attributes: ot.MakeAttributes(many...)}})
+	err := c.ApplyWithin(ot.Limit{Bytes: limit}, "ann", ot.Delta{{Retain: runs, Attributes: ot.MakeAttributes(many...)}})
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, ot.ErrTooLarge) {
 		t.Fatalf("ApplyWithin gives %v, want ErrTooLarge", err)
