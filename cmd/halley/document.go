@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -27,8 +28,8 @@ type document struct {
 // along finds the pictures and attachments that a document refers to and that
 // are there, and returns them with what closes the folder. What is not there,
 // the import's notes name.
-func (d document) along(data []byte) (files []client.LocalFile, closeFolder func()) {
-	names := referredTo(d.file, data)
+func (d document) along(ctx context.Context, data []byte) (files []client.LocalFile, closeFolder func()) {
+	names := referredTo(ctx, d.file, data)
 	if len(names) == 0 {
 		return nil, func() {}
 	}
@@ -67,13 +68,13 @@ func mayGoAlong(root *os.Root, name string) bool {
 // referredTo are the local files that a document shows or links to, as it names
 // them, but for other documents. Of what cannot be read as a document it is none:
 // the import says what is wrong.
-func referredTo(file string, data []byte) []string {
+func referredTo(ctx context.Context, file string, data []byte) []string {
 	format, ok := convert.Detect(filepath.Base(file), "", data)
 	if !ok {
 		return nil
 	}
 	var c collector
-	if _, err := format.Read(data, &c); err != nil {
+	if _, err := format.Read(ctx, data, &c, convert.Limits{}); err != nil {
 		return nil
 	}
 	return c.names

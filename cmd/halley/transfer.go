@@ -215,7 +215,7 @@ func importFile(ctx context.Context, w *reached, d document) (string, []client.N
 	if err != nil {
 		return "", nil, err
 	}
-	along, closeFolder := d.along(data)
+	along, closeFolder := d.along(ctx, data)
 	defer closeFolder()
 	name, key := filepath.Base(d.file), client.NewID()
 	var page client.Imported

@@ -12,30 +12,34 @@ const maxCandidates = 64
 // alignChunks returns for each chunk where in lines its lines stand now, or
 // unmatched. The places are in order and do not overlap; of all such choices
 // it takes the one that keeps most. Chunks without lines are unmatched.
-func alignChunks(chunks []chunk, lines []line) []int {
+func alignChunks(chunks []chunk, lines []line, w *work) []int {
 	at := make([]int, len(chunks))
 	for i := range at {
 		at[i] = unmatched
 	}
 	keys := make([]string, len(lines))
 	for i, l := range lines {
+		w.tick()
 		keys[i] = l.key()
+		w.spend(bytesPerOp + len(keys[i]))
 	}
 	from, to := 0, len(chunks)
 	start, end := 0, len(lines)
 	for ; from < to && startsWith(keys[start:end], chunks[from]); from++ {
+		w.tick()
 		if len(chunks[from].lines) > 0 {
 			at[from] = start
 			start += len(chunks[from].lines)
 		}
 	}
 	for ; from < to && endsWith(keys[start:end], chunks[to-1]); to-- {
+		w.tick()
 		if len(chunks[to-1].lines) > 0 {
 			end -= len(chunks[to-1].lines)
 			at[to-1] = end
 		}
 	}
-	alignMiddle(chunks[from:to], keys[start:end], at[from:to])
+	alignMiddle(chunks[from:to], keys[start:end], at[from:to], w)
 	for i := from; i < to; i++ {
 		if at[i] != unmatched {
 			at[i] += start
@@ -61,15 +65,23 @@ type link struct {
 	before       int // index of the link before, -1 where there is none
 }
 
+// bytesPerLink estimates what a place that is tried allocates.
+const bytesPerLink = 128
+
 // alignMiddle finds the heaviest chain of places, chunk by chunk, and enters
 // it in at.
-func alignMiddle(chunks []chunk, keys []string, at []int) {
-	places := placesOf(chunks, keys)
+func alignMiddle(chunks []chunk, keys []string, at []int, w *work) {
+	places := placesOf(chunks, keys, w)
 	tree := newMaxTree(len(keys) + 1)
 	for i, c := range chunks {
-		first := len(tree.links)
+		w.tick()
+		w.spend(len(places[i]) * bytesPerLink)
+		first, weight := len(tree.links), 0
+		if len(places[i]) > 0 {
+			weight = c.weight()
+		}
 		for _, start := range places[i] {
-			l := link{chunk: i, start: start, weight: c.weight(), before: tree.max(start)}
+			l := link{chunk: i, start: start, weight: weight, before: tree.max(start)}
 			if l.before >= 0 {
 				l.weight += tree.links[l.before].weight
 			}
@@ -96,7 +108,7 @@ func (c chunk) weight() int {
 
 // placesOf returns for each chunk where its lines stand in keys, the nearest
 // where there are many.
-func placesOf(chunks []chunk, keys []string) [][]int {
+func placesOf(chunks []chunk, keys []string, w *work) [][]int {
 	byKey := map[string][]int{}
 	for i, key := range keys {
 		byKey[key] = append(byKey[key], i)
@@ -104,6 +116,7 @@ func placesOf(chunks []chunk, keys []string) [][]int {
 	places := make([][]int, len(chunks))
 	rank := map[string]int{} // how many chunks before began with the same line
 	for i, c := range chunks {
+		w.tick()
 		if len(c.lines) == 0 {
 			continue
 		}

@@ -12,6 +12,9 @@ import (
 type builder struct {
 	schema  Schema
 	notes   *notes
+	work    *work
+	content *joiner // takes the lines that end; nil: they are kept in lines
+	mark    int64   // of work, when the open line began
 	lines   []line
 	open    ot.Delta // the line that has not ended yet, not normalised
 	where   int
@@ -31,7 +34,7 @@ func newBuilder(schema Schema) *builder {
 // part returns a builder for lines of their own, which shares the notes.
 func (b *builder) part() *builder {
 	p := *b
-	p.lines, p.open = nil, nil
+	p.content, p.lines, p.open = nil, nil, nil
 	return &p
 }
 
@@ -45,6 +48,7 @@ func (b *builder) text(s string, attrs ot.Attributes) {
 		s = strings.NewReplacer("\x00", "", "\r", "", "\n", " ").Replace(s)
 	}
 	if s != "" {
+		b.work.spend(bytesPerOp + len(s))
 		b.open = append(b.open, ot.Op{Insert: s, Attributes: attrs})
 	}
 }
@@ -55,6 +59,7 @@ func (b *builder) embed(e ot.Embed, attrs ot.Attributes) bool {
 		b.note(e.Type, fmt.Sprintf("A page cannot hold this: %s.", e.Type))
 		return false
 	}
+	b.work.spend(bytesPerOp + len(e.Value))
 	b.open = append(b.open, ot.Op{Embed: e, Attributes: attrs})
 	return true
 }
@@ -66,10 +71,25 @@ func (b *builder) allowsEmbed(e ot.Embed) bool {
 	return b.schema.CheckEmbed(e) == nil
 }
 
+// Estimates of what the lines of a content allocate, in bytes.
+const (
+	bytesPerOp   = 96  // of a line
+	bytesPerKept = 144 // a line that is kept
+)
+
 // endLine ends the open line.
 func (b *builder) endLine(attrs ot.Attributes) {
-	b.lines = append(b.lines, line{ops: b.open.Normalize(), attrs: attrs})
+	b.work.tick()
+	l := line{ops: b.open.Normalize(), attrs: attrs}
 	b.open = nil
+	if b.content != nil {
+		b.work.release(b.mark) // the line is held as part of the content alone
+		b.content.add(l)
+		b.mark = b.work.mark()
+		return
+	}
+	b.work.spend(bytesPerKept)
+	b.lines = append(b.lines, l)
 }
 
 // finish returns the lines: at least one, the open one included.
@@ -78,6 +98,15 @@ func (b *builder) finish() []line {
 		b.endLine(nil)
 	}
 	return b.lines
+}
+
+// document returns the content that was read, which has at least one line.
+func (b *builder) document() ot.Delta {
+	b.content.takeAll(b.lines)
+	if len(b.open) > 0 || b.content.lines == 0 {
+		b.content.add(line{ops: b.open.Normalize()})
+	}
+	return b.content.finish()
 }
 
 // allows asks the schema for an attribute.

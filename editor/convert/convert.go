@@ -1,7 +1,9 @@
 package convert
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
 
 	"halley/ot"
@@ -58,22 +60,23 @@ func (e *SyntaxError) Error() string {
 	return e.Reason
 }
 
-// A codec is what a Format does. read appends to the builder and returns the
-// title; write renders lines that hold nothing the schema refuses.
+// A codec is what a Format does. read gives the builder its lines and returns
+// the title; write renders lines that hold nothing the schema refuses.
 type codec struct {
 	format Format
 	read   func(data []byte, b *builder) (title string, err error)
-	write  func(p *page) []byte
+	write  func(p *page, out *output)
 }
 
 // A page is what a codec writes.
 type page struct {
 	title  string
 	seq    uint64
-	lines  []line
+	lines  *lineReader
 	source *Source
 	schema Schema
 	notes  *notes
+	work   *work
 }
 
 var codecs = []codec{
@@ -110,26 +113,59 @@ func codecOf(f Format) codec {
 
 // Read turns a file into a Document, or returns a *SyntaxError where it is no
 // such file. Only JSON can be wrong in that way: every text is a Markdown, an
-// HTML and a plain text document.
-func (f Format) Read(data []byte, schema Schema) (Document, error) {
+// HTML and a plain text document. A file that exceeds limits gives a
+// *LimitError or the error of limits.Reserve; the end of ctx, its cause, within
+// some milliseconds.
+func (f Format) Read(ctx context.Context, data []byte, schema Schema, limits Limits) (doc Document, err error) {
+	w := newWork(ctx, limits)
+	err = guard(func() error {
+		doc, err = f.read(data, schema, w)
+		return err
+	})
+	if err != nil {
+		return Document{}, err
+	}
+	return doc, nil
+}
+
+func (f Format) read(data []byte, schema Schema, w *work) (Document, error) {
 	b := newBuilder(schema)
+	b.work, b.content = w, &joiner{work: w}
+	w.spend(len(data))
 	title, err := codecOf(f).read(data, b)
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{Title: title, Content: joinLines(b.finish()), Notes: b.notes.list()}, nil
+	return Document{Title: title, Content: b.document(), Notes: b.notes.list()}, nil
 }
 
-// Write turns a content into a file; src may be nil. The error says that
-// content is none: it has other ops than inserts.
+// Write writes a content to out as a file, in pieces as it goes; src may be nil.
+// It holds no more than a piece of the file at a time, unless it keeps what src
+// has. The error is a *LimitError, out's, or why ctx ended, as for Read; or it
+// says that content is none: it has other ops than inserts. What out has got
+// then is of no use.
 //
 // Reading the file again gives the same content but for what the notes list.
-func (f Format) Write(title string, seq uint64, content ot.Delta, src *Source, schema Schema) ([]byte, []Note, error) {
-	ns := &notes{}
-	lines, err := splitLines(content, schema, ns)
+func (f Format) Write(ctx context.Context, out io.Writer, title string, seq uint64, content ot.Delta, src *Source, schema Schema, limits Limits) (ns []Note, err error) {
+	w := newWork(ctx, limits)
+	err = guard(func() error {
+		ns, err = f.write(out, title, seq, content, src, schema, w)
+		return err
+	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("write page as %s: %w", f.Name, err)
+		return nil, fmt.Errorf("write page as %s: %w", f.Name, err)
 	}
-	p := &page{title: title, seq: seq, lines: lines, source: src, schema: schema, notes: ns}
-	return codecOf(f).write(p), ns.list(), nil
+	return ns, nil
+}
+
+func (f Format) write(out io.Writer, title string, seq uint64, content ot.Delta, src *Source, schema Schema, w *work) ([]Note, error) {
+	ns := &notes{}
+	lines, err := newLineReader(content, schema, ns, w)
+	if err != nil {
+		return nil, err
+	}
+	o := newOutput(out, w)
+	codecOf(f).write(&page{title: title, seq: seq, lines: lines, source: src, schema: schema, notes: ns, work: w}, o)
+	o.flush()
+	return ns.list(), nil
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"math/rand/v2"
@@ -73,7 +74,7 @@ func mustFormat(t testing.TB, name string) Format {
 
 func mustRead(t testing.TB, f Format, data []byte) Document {
 	t.Helper()
-	doc, err := f.Read(data, pageSchema{})
+	doc, err := f.Read(t.Context(), data, pageSchema{}, Limits{})
 	if err != nil {
 		t.Fatalf("read %s %q: %v", f.Name, data, err)
 	}
@@ -82,11 +83,12 @@ func mustRead(t testing.TB, f Format, data []byte) Document {
 
 func mustWrite(t testing.TB, f Format, content ot.Delta, src *Source) ([]byte, []Note) {
 	t.Helper()
-	data, ns, err := f.Write("Title", 3, content, src, pageSchema{})
+	var file bytes.Buffer
+	ns, err := f.Write(t.Context(), &file, "Title", 3, content, src, pageSchema{}, Limits{})
 	if err != nil {
 		t.Fatalf("write %s: %v", f.Name, err)
 	}
-	return data, ns
+	return file.Bytes(), ns
 }
 
 // checkContent fails unless content is one that a page may hold.

@@ -3,6 +3,7 @@ package convert
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -116,7 +117,7 @@ func TestJSONIsReadInThreeForms(t *testing.T) {
 		`[{"insert":"\ud800"}]`:          0,
 		`12`:                             0,
 	} {
-		_, err := f.Read([]byte(data), pageSchema{})
+		_, err := f.Read(t.Context(), []byte(data), pageSchema{}, Limits{})
 		var syntax *SyntaxError
 		if !errors.As(err, &syntax) || line > 0 && syntax.Line != line {
 			t.Errorf("read %s: %v, want a *SyntaxError at line %d", data, err, line)
@@ -126,7 +127,7 @@ func TestJSONIsReadInThreeForms(t *testing.T) {
 
 func TestWriteRefusesWhatIsNoContent(t *testing.T) {
 	for _, f := range Formats() {
-		if _, _, err := f.Write("", 0, ot.Delta{{Retain: 1}, {Insert: "\n"}}, nil, pageSchema{}); err == nil {
+		if _, err := f.Write(t.Context(), io.Discard, "", 0, ot.Delta{{Retain: 1}, {Insert: "\n"}}, nil, pageSchema{}, Limits{}); err == nil {
 			t.Errorf("%s: no error for a delta that is no content", f.Name)
 		}
 	}

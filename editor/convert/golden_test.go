@@ -30,11 +30,12 @@ func TestGolden(t *testing.T) {
 				return
 			}
 			for _, to := range []string{"md", "html", "txt"} {
-				data, ns, err := mustFormat(t, to).Write(doc.Title, 9, doc.Content, nil, pageSchema{})
+				var file bytes.Buffer
+				ns, err := mustFormat(t, to).Write(t.Context(), &file, doc.Title, 9, doc.Content, nil, pageSchema{}, Limits{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				compareGolden(t, base+"."+to+".want", append(data, showNotes(ns)...))
+				compareGolden(t, base+"."+to+".want", append(file.Bytes(), showNotes(ns)...))
 			}
 		})
 	}

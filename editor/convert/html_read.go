@@ -13,7 +13,7 @@ import (
 // become lines, white space collapses, marks add up.
 func readHTML(data []byte, b *builder) (title string, err error) {
 	r := htmlReader{b: b, line: 1}
-	r.read(unixLines(decodeHTML(data, b.notes)), context{})
+	r.read(unixLines(decodeHTML(data, b.notes)), scope{})
 	return r.title, nil
 }
 
@@ -21,16 +21,16 @@ func readHTML(data []byte, b *builder) (title string, err error) {
 // lines of text get the indent and kind of base.
 func (b *builder) readFragment(text string, line int, base style) {
 	r := htmlReader{b: b, line: line}
-	r.read(text, context{style: base})
+	r.read(text, scope{style: base})
 }
 
 // maxOpenElements bounds how deep elements nest. What is deeper is read as
 // text of the element at that depth, so that the work stays linear.
 const maxOpenElements = 256
 
-// A context is what holds inside an open element. Each element has its own
+// A scope is what holds inside an open element. Each element has its own
 // copy, so closing one brings back what held before.
-type context struct {
+type scope struct {
 	tag      string
 	marks    marks
 	style    style // of lines; indent counts the lists around
@@ -59,8 +59,8 @@ type htmlReader struct {
 	title string
 	line  int
 
-	open []context // of the open elements; open[0] is outside of all
-	deep int       // open elements beyond maxOpenElements
+	open []scope // of the open elements; open[0] is outside of all
+	deep int     // open elements beyond maxOpenElements
 
 	space      bool  // white space is due before the next text
 	spaceMarks marks // the marks of that white space
@@ -75,10 +75,10 @@ type htmlReader struct {
 	inTitle    bool
 }
 
-func (r *htmlReader) top() *context { return &r.open[len(r.open)-1] }
+func (r *htmlReader) top() *scope { return &r.open[len(r.open)-1] }
 
-func (r *htmlReader) read(text string, outside context) {
-	r.open = []context{outside}
+func (r *htmlReader) read(text string, outside scope) {
+	r.open = []scope{outside}
 	r.empty = true
 	z := html.NewTokenizer(strings.NewReader(text))
 	for {
@@ -119,7 +119,7 @@ func (r *htmlReader) token(t html.Token) {
 func (r *htmlReader) start(t tag, void bool) {
 	if r.top().skip {
 		if !void {
-			r.push(context{tag: t.name, skip: true})
+			r.push(scope{tag: t.name, skip: true})
 		}
 		return
 	}
@@ -149,7 +149,7 @@ func (r *htmlReader) start(t tag, void bool) {
 	r.push(c)
 }
 
-func (r *htmlReader) push(c context) {
+func (r *htmlReader) push(c scope) {
 	if len(r.open) > maxOpenElements {
 		r.deep++
 		r.b.note("nesting", "Elements nested too deeply were read as text.")
@@ -158,8 +158,8 @@ func (r *htmlReader) push(c context) {
 	r.open = append(r.open, c)
 }
 
-// enter returns the context inside t, which stands in c.
-func (r *htmlReader) enter(c context, t tag) context {
+// enter returns the scope inside t, which stands in c.
+func (r *htmlReader) enter(c scope, t tag) scope {
 	c.tag = t.name
 	c.skip = c.skip || isSkipped[t.name] || t.css.hidden()
 	if _, hidden := t.attrs["hidden"]; hidden {
@@ -184,7 +184,7 @@ func (r *htmlReader) enter(c context, t tag) context {
 
 // marksIn returns the marks inside t. Within code only what people choose by
 // hand counts, not the colours of a highlighter.
-func (r *htmlReader) marksIn(c context, t tag) marks {
+func (r *htmlReader) marksIn(c scope, t tag) marks {
 	m := c.marks.apply(t)
 	if t.name == "a" && m.link != "" {
 		m.link = r.b.link(m.link)
@@ -201,7 +201,7 @@ func (r *htmlReader) marksIn(c context, t tag) marks {
 	return m
 }
 
-func (r *htmlReader) enterBlock(c *context, t tag) {
+func (r *htmlReader) enterBlock(c *scope, t tag) {
 	switch t.name {
 	case "h1", "h2", "h3", "h4", "h5", "h6":
 		c.style.kind, c.style.level = heading, int(t.name[1]-'0')
@@ -238,7 +238,7 @@ func (r *htmlReader) enterBlock(c *context, t tag) {
 	enterLook(&c.style, t)
 }
 
-func (r *htmlReader) noteQuote(c *context) {
+func (r *htmlReader) noteQuote(c *scope) {
 	if c.quotes > 0 {
 		r.b.note("blockquote", noteNestedQuote)
 	}
@@ -249,7 +249,7 @@ const noteNestedQuote = "Headings, lists, code and further quotes inside a quote
 var wordLevel = regexp.MustCompile(`\blevel([1-9])\b`)
 
 // enterWordItem reads Word's lists: paragraphs that say their level.
-func (r *htmlReader) enterWordItem(c *context, t tag) {
+func (r *htmlReader) enterWordItem(c *scope, t tag) {
 	m := wordLevel.FindStringSubmatch(t.css["mso-list"])
 	if m == nil {
 		return
@@ -296,7 +296,7 @@ func enterLook(s *style, t tag) {
 	}
 }
 
-func (r *htmlReader) enterItem(c *context, t tag) {
+func (r *htmlReader) enterItem(c *scope, t tag) {
 	if c.style.indent == 0 { // an item outside of any list
 		c.style.indent = 1
 	}
@@ -522,7 +522,7 @@ func (r *htmlReader) text(s string) {
 }
 
 // preserved adds text as it stands, each newline ending a line.
-func (r *htmlReader) preserved(s string, c *context) {
+func (r *htmlReader) preserved(s string, c *scope) {
 	for {
 		before, rest, more := strings.Cut(s, "\n")
 		if before != "" {
@@ -546,7 +546,7 @@ func isHTMLSpace(c rune) bool { return strings.ContainsRune(" \t\n\f\r", c) }
 
 // collapsed adds text with each run of white space as one space, none at the
 // start and end of a line.
-func (r *htmlReader) collapsed(s string, c *context) {
+func (r *htmlReader) collapsed(s string, c *scope) {
 	words := strings.Join(strings.FieldsFunc(s, isHTMLSpace), " ")
 	if isHTMLSpace(rune(s[0])) && !r.space && !r.empty {
 		r.space, r.spaceMarks = true, c.marks

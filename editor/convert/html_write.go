@@ -10,14 +10,13 @@ import (
 )
 
 // writeHTML writes a whole document that stands by itself.
-func writeHTML(p *page) []byte {
-	w := htmlWriter{notes: p.notes}
-	w.out.WriteString("<!DOCTYPE html>\n<html>\n<head>\n<meta charset=\"utf-8\">\n" +
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n" +
-		"<title>" + html.EscapeString(documentTitle(p.title)) + "</title>\n<style>\n" + styleSheet + "</style>\n</head>\n<body>\n<main>\n")
-	w.blocks(outline(p.lines), outside)
-	w.out.WriteString("</main>\n</body>\n</html>\n")
-	return []byte(w.out.String())
+func writeHTML(p *page, out *output) {
+	w := htmlWriter{out: out, lines: p.lines, notes: p.notes}
+	out.write("<!DOCTYPE html>\n<html>\n<head>\n<meta charset=\"utf-8\">\n",
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+		"<title>", html.EscapeString(documentTitle(p.title)), "</title>\n<style>\n", styleSheet, "</style>\n</head>\n<body>\n<main>\n")
+	w.blocks(outside)
+	out.write("</main>\n</body>\n</html>\n")
 }
 
 // documentTitle returns a title that is not empty: HTML asks for one.
@@ -33,14 +32,15 @@ func documentTitle(title string) string {
 // sheet. Nothing that schema refuses is in it. It returns "" for what is no
 // content.
 func HTMLFragment(content ot.Delta, schema Schema) string {
-	ns := &notes{}
-	lines, err := splitLines(content, schema, ns)
+	ns := newNotes()
+	lines, err := newLineReader(content, schema, ns, nil)
 	if err != nil {
 		return ""
 	}
-	w := htmlWriter{notes: ns}
-	w.blocks(outline(lines), outside)
-	return w.out.String()
+	return written(nil, func(out *output) {
+		w := htmlWriter{out: out, lines: lines, notes: ns}
+		w.blocks(outside)
+	})
 }
 
 const styleSheet = `:root { color-scheme: light dark; }
@@ -67,39 +67,42 @@ hr { border: 0; border-top: 1px solid #80808080; margin: 1.6em 0; }
 `
 
 type htmlWriter struct {
-	out    strings.Builder
+	out    *output
+	lines  *lineReader
 	notes  *notes
 	inCode bool
 }
 
 // outside is the style of what is around the page's blocks. It stands one
 // level above them, as an item does above what is nested in it.
-var outside = style{indent: -1}
+var outside = style{indent: noParent}
 
-// blocks writes blocks nested in an item of style around.
-func (w *htmlWriter) blocks(blocks []block, around style) {
-	for i := 0; i < len(blocks); {
-		if blocks[i].style.kind == listItem {
-			end := runEnd(blocks, i)
-			w.list(blocks[i:end], around)
-			i = end
-			continue
+// blocks writes the blocks nested in an item of style around.
+func (w *htmlWriter) blocks(around style) {
+	for w.lines.inside(around.indent) {
+		if _, s, _ := w.lines.peek(); s.kind == listItem {
+			w.list(s.ordered(), around)
+		} else {
+			w.block(w.lines.block(0), around)
 		}
-		w.block(blocks[i], around)
-		i++
 	}
 }
 
-func (w *htmlWriter) list(items []block, around style) {
+// list writes the items that come next and make one list: all numbered, or all
+// not.
+func (w *htmlWriter) list(ordered bool, around style) {
 	name := "ul"
-	if items[0].style.ordered() {
+	if ordered {
 		name = "ol"
 	}
-	w.out.WriteString("<" + name + ">\n")
-	for _, b := range items {
-		w.item(b, around)
+	w.out.write("<", name, ">\n")
+	for w.lines.inside(around.indent) {
+		if _, s, _ := w.lines.peek(); s.kind != listItem || s.ordered() != ordered {
+			break
+		}
+		w.item(w.lines.block(0), around)
 	}
-	w.out.WriteString("</" + name + ">\n")
+	w.out.write("</", name, ">\n")
 }
 
 func (w *htmlWriter) item(b block, around style) {
@@ -120,15 +123,15 @@ func (w *htmlWriter) item(b block, around style) {
 	if b.style.callout != "" {
 		attrs += attribute("data-callout", b.style.callout)
 	}
-	w.out.WriteString("<li" + attrs + ">" + box + w.inline(b.lines[0].ops))
-	if len(b.children) > 0 {
-		if len(b.lines[0].ops) == 0 {
-			w.out.WriteString("<br>") // else what follows would be the item's text
+	w.out.write("<li", attrs, ">", box, w.inline(b.line.ops))
+	if w.lines.inside(b.style.indent) {
+		if len(b.line.ops) == 0 {
+			w.out.write("<br>") // else what follows would be the item's text
 		}
-		w.out.WriteString("\n")
-		w.blocks(b.children, b.style)
+		w.out.write("\n")
+		w.blocks(b.style)
 	}
-	w.out.WriteString("</li>\n")
+	w.out.write("</li>\n")
 }
 
 func (w *htmlWriter) block(b block, around style) {
@@ -139,15 +142,15 @@ func (w *htmlWriter) block(b block, around style) {
 		w.code(b, attrs+calloutOf(b.style))
 	case b.style.kind == heading:
 		name := "h" + strconv.Itoa(b.style.level)
-		w.element(name, attrs+calloutOf(b.style), b.lines[0])
+		w.element(name, attrs+calloutOf(b.style), b.line)
 	case b.style.kind == quote:
-		w.lines("blockquote", place(b.style, around)+calloutOf(b.style), b, around)
+		w.quoted("blockquote", ownLook(b.style, around)+calloutOf(b.style), b, around)
 	case b.style.callout != "":
-		w.lines("aside", ` class="`+html.EscapeString(b.style.callout)+`"`+place(b.style, around)+calloutOf(b.style), b, around)
-	case b.lines[0].isDivider() && len(b.lines[0].ops[0].Attributes) == 0:
-		w.out.WriteString("<hr" + attrs + ">\n")
+		w.quoted("aside", ` class="`+html.EscapeString(b.style.callout)+`"`+ownLook(b.style, around)+calloutOf(b.style), b, around)
+	case b.line.isDivider() && len(b.line.ops[0].Attributes) == 0:
+		w.out.write("<hr", attrs, ">\n")
 	default:
-		w.element("p", attrs, b.lines[0])
+		w.element("p", attrs, b.line)
 	}
 }
 
@@ -158,15 +161,15 @@ func calloutOf(s style) string {
 	return attribute("data-callout", s.callout)
 }
 
-// lines writes a quote or callout, each line a paragraph with its own look.
-func (w *htmlWriter) lines(name, attrs string, b block, around style) {
-	w.out.WriteString("<" + name + attrs + ">\n")
-	for _, l := range b.lines {
+// quoted writes a quote or callout, each line a paragraph with its own look.
+func (w *htmlWriter) quoted(name, attrs string, b block, around style) {
+	w.out.write("<", name, attrs, ">\n")
+	w.lines.each(b, func(l line, _ int) {
 		s, _ := styleOf(l.attrs)
 		around.indent = s.indent - 1 // the quote has said it
 		w.element("p", look(s, around), l)
-	}
-	w.out.WriteString("</" + name + ">\n")
+	})
+	w.out.write("</", name, ">\n")
 }
 
 func (w *htmlWriter) element(name, attrs string, l line) {
@@ -174,7 +177,7 @@ func (w *htmlWriter) element(name, attrs string, l line) {
 	if text == "" {
 		text = "<br>"
 	}
-	w.out.WriteString("<" + name + attrs + ">" + text + "</" + name + ">\n")
+	w.out.write("<", name, attrs, ">", text, "</", name, ">\n")
 }
 
 func (w *htmlWriter) code(b block, attrs string) {
@@ -182,13 +185,11 @@ func (w *htmlWriter) code(b block, attrs string) {
 	if b.style.language != "" {
 		class = attribute("class", "language-"+b.style.language)
 	}
-	w.out.WriteString("<pre" + attrs + "><code" + class + ">")
+	w.out.write("<pre", attrs, "><code", class, ">")
 	w.inCode = true
-	for _, l := range b.lines {
-		w.out.WriteString(w.marked(withoutCode(l.ops)) + "\n")
-	}
+	w.lines.each(b, func(l line, _ int) { w.out.write(w.marked(withoutCode(l.ops)), "\n") })
 	w.inCode = false
-	w.out.WriteString("</code></pre>\n")
+	w.out.write("</code></pre>\n")
 }
 
 // withoutCode takes the mark off text that is code anyway.
@@ -232,16 +233,16 @@ func look(s, around style) string {
 	return attrs
 }
 
-// place is look without what each line says for itself.
-func place(s, around style) string {
+// ownLook is look without what each line says for itself.
+func ownLook(s, around style) string {
 	return look(style{indent: s.indent}, style{indent: around.indent})
 }
 
 func (w *htmlWriter) noteLines(b block) {
-	for i, l := range b.lines {
+	w.lines.eachAhead(b, func(l line, at int) {
 		_, rest := styleOf(l.attrs)
-		w.notes.noteRest(rest, b.first+i+1)
-	}
+		w.notes.noteRest(rest, at+1)
+	})
 }
 
 // inline writes the ops of a line. Where a browser would collapse white space

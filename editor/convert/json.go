@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"halley/ot"
 )
@@ -54,14 +55,67 @@ func jsonError(data []byte, err error) error {
 	return &SyntaxError{Reason: "this is not a Delta: " + err.Error()}
 }
 
-func writeJSON(p *page) []byte {
+func writeJSON(p *page, out *output) {
 	title, err := json.Marshal(p.title)
 	if err != nil {
 		panic("convert: a string is always JSON: " + err.Error())
 	}
-	seq, _ := json.Marshal(p.seq)
-	out := append([]byte(`{"title":`), title...)
-	out = append(append(out, `,"seq":`...), seq...)
-	out = joinLines(p.lines).AppendJSON(append(out, `,"delta":`...))
-	return append(out, "}\n"...)
+	out.write(`{"title":`, string(title), `,"seq":`, strconv.FormatUint(p.seq, 10), `,"delta":[`)
+	w := jsonWriter{out: out}
+	for {
+		if _, _, ok := p.lines.peek(); !ok {
+			break
+		}
+		l, _, _ := p.lines.next()
+		for _, op := range l.ops {
+			w.insert(op)
+		}
+		w.insert(ot.Op{Insert: "\n", Attributes: l.attrs})
+	}
+	w.close()
+	out.write("]}\n")
+}
+
+// A jsonWriter writes normalised inserts piece by piece.
+type jsonWriter struct {
+	out   *output
+	attrs ot.Attributes // of the open insert of text
+	tail  string        // what closes that; "": none is open
+	any   bool
+}
+
+// jsonText is what an insert of text begins with.
+const jsonText = `{"insert":"`
+
+func (w *jsonWriter) insert(op ot.Op) {
+	if op.Embed.Type != "" || w.tail == "" || !w.attrs.Equal(op.Attributes) {
+		w.close()
+		if w.any {
+			w.out.write(",")
+		}
+		w.any = true
+	}
+	if op.Embed.Type != "" {
+		w.out.write(opJSON(op))
+		return
+	}
+	if w.tail == "" {
+		w.out.write(jsonText)
+		w.attrs = op.Attributes
+		w.tail = opJSON(ot.Op{Insert: "x", Attributes: op.Attributes})[len(jsonText+"x"):]
+	}
+	plain := opJSON(ot.Op{Insert: op.Insert})
+	w.out.write(plain[len(jsonText) : len(plain)-len(`"}`)])
+}
+
+// close ends the open insert.
+func (w *jsonWriter) close() {
+	w.out.write(w.tail)
+	w.tail = ""
+}
+
+// opJSON returns op as JSON.
+func opJSON(op ot.Op) string {
+	all := ot.Delta{op}.AppendJSON(nil)
+	return string(all[1 : len(all)-1])
 }

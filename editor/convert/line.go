@@ -16,12 +16,66 @@ type line struct {
 
 // joinLines returns the content that lines make up.
 func joinLines(lines []line) ot.Delta {
-	var content ot.Delta
+	j := joiner{}
+	j.takeAll(lines)
+	return j.finish()
+}
+
+// A joiner puts lines together into a content, as they come: neighbours of one
+// format become one operation, so that a line without text costs a byte.
+type joiner struct {
+	work    *work
+	content ot.Delta
+	text    []byte // of the operation that is still open
+	attrs   ot.Attributes
+	lines   int
+}
+
+func (j *joiner) takeAll(lines []line) {
 	for _, l := range lines {
-		content = append(content, l.ops...)
-		content = append(content, ot.Op{Insert: "\n", Attributes: l.attrs})
+		j.add(l)
 	}
-	return content.Normalize()
+}
+
+func (j *joiner) add(l line) {
+	for i := range l.ops {
+		op := &l.ops[i]
+		if op.Embed.Type == "" {
+			j.addText(op.Insert, op.Attributes)
+			continue
+		}
+		j.close()
+		j.work.spend(2*bytesPerOp + len(op.Embed.Value))
+		j.content = append(j.content, *op)
+	}
+	j.addText("\n", l.attrs)
+	j.lines++
+	j.work.line()
+}
+
+func (j *joiner) addText(text string, attrs ot.Attributes) {
+	if len(j.text) > 0 && !j.attrs.Equal(attrs) {
+		j.close()
+	}
+	j.work.spend(2 * len(text))
+	j.attrs = attrs
+	j.text = append(j.text, text...)
+}
+
+// close ends the open operation.
+func (j *joiner) close() {
+	if len(j.text) == 0 {
+		return
+	}
+	j.work.spend(2 * bytesPerOp)
+	j.content = append(j.content, ot.Op{Insert: string(j.text), Attributes: j.attrs})
+	j.text = j.text[:0]
+}
+
+// finish returns the content.
+func (j *joiner) finish() ot.Delta {
+	j.close()
+	return j.content.Normalize()
 }
 
 var errNoContent = errors.New("a content holds inserts only")
@@ -29,19 +83,11 @@ var errNoContent = errors.New("a content holds inserts only")
 // splitLines cuts content into lines, without what schema refuses. Text behind
 // the last newline becomes a line of its own.
 func splitLines(content ot.Delta, schema Schema, n *notes) ([]line, error) {
-	b := newBuilder(schema)
-	b.notes = n
-	for _, op := range content {
-		switch {
-		case op.Embed.Type != "":
-			b.embed(op.Embed, b.checkAll(op.Attributes))
-		case op.Insert != "":
-			b.splitText(op.Insert, b.checkAll(op.Attributes))
-		default:
-			return nil, errNoContent
-		}
+	r, err := newLineReader(content, schema, n, nil)
+	if err != nil {
+		return nil, err
 	}
-	return b.finish(), nil
+	return r.rest(), nil
 }
 
 // splitText adds text with newlines in it, which carry attrs too.

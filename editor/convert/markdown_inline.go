@@ -63,7 +63,12 @@ func (w *markdownWriter) inline(ops ot.Delta, at position, index int) string {
 	pieces := w.pieces(ops, index)
 	want := contentOf(pieces)
 	var text string
-	for _, s := range syntaxes {
+	ways := syntaxes
+	if isLong(pieces) {
+		ways = ways[:2] // it is read as text, whatever stands in it
+	}
+	for _, s := range ways {
+		w.work.tick()
 		text = w.render(pieces, s, at)
 		if w.reads(text, at, want) {
 			return text
@@ -74,6 +79,15 @@ func (w *markdownWriter) inline(ops ot.Delta, at position, index int) string {
 		text = w.render([]piece{{text: plainText(want, func(e ot.Embed) string { return embedText(e, nil) })}}, syntax{careful: true}, at)
 	}
 	return text
+}
+
+// isLong reports whether pieces are more than a reader searches for formats.
+func isLong(pieces []piece) bool {
+	length := 0
+	for _, p := range pieces {
+		length += len(p.text) + len(p.done)
+	}
+	return length > maxInline
 }
 
 // isPlainText reports whether text is words and nothing else: most lines.
@@ -94,7 +108,9 @@ func startsWithNumber(text string) bool { return text[0] >= '0' && text[0] <= '9
 
 // reads reports whether text, where it stands, is read as want.
 func (w *markdownWriter) reads(text string, at position, want ot.Delta) bool {
+	defer w.work.release(w.work.mark())
 	b := newBuilder(w.schema)
+	b.work = w.work
 	file := parseMarkdown(at.signs()+text+"\n", b)
 	if len(file.chunks) != 1 || len(file.chunks[0].lines) != 1 {
 		return false

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"bytes"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,12 +17,64 @@ const listSeparator = "<!-- -->"
 // chunk of the file whose lines the page still has is copied; what is between
 // is written anew. Chunks that give no lines (comments, front matter, link
 // definitions) stay with their neighbours.
-func (w *markdownWriter) keepSource(lines []line, source *Source) []byte {
-	k := newKeeper(w, lines, source)
-	if isBlankPage(lines) && !slices.ContainsFunc(k.chunks, func(c chunk) bool { return len(c.lines) > 0 || c.unsafe }) {
-		return []byte(k.text)
+//
+// It reports false, and has written nothing, where page and file are too large
+// to be held as blocks.
+func (w *markdownWriter) keepSource(source *Source) bool {
+	if w.tooLargeToKeep(source) {
+		w.notes.add("source", 0, "The page is too large to be compared with the file that it came from, and was written in a form of its own.")
+		return false
 	}
-	k.at = alignChunks(k.chunks, lines)
+	start, held := w.lines.mark(), w.work.mark()
+	defer w.work.release(held)
+	var k *keeper
+	if err := guard(func() error { k = newKeeper(w, w.lines.rest(), source); return nil }); err != nil {
+		var limit *LimitError
+		if !errors.As(err, &limit) || limit.What != TableCells {
+			w.work.stop(err)
+		}
+		// Such a file comes in no longer. This one did.
+		w.lines.back(start)
+		return false
+	}
+	w.out.write(k.file())
+	return true
+}
+
+// A page may cost this much memory where it is compared with its file: more
+// than this many times its bytes is left to pages of moderate size.
+const (
+	keepsAlways  = 32 << 20
+	keepsTimes   = 10
+	bytesPerPair = 1000 // a line of the page or the file, as a block
+)
+
+// tooLargeToKeep estimates what keepSource would hold.
+func (w *markdownWriter) tooLargeToKeep(source *Source) bool {
+	start := w.lines.mark()
+	defer w.lines.back(start)
+	size, lines := len(source.Data), bytes.Count(source.Data, []byte("\n"))
+	for {
+		l, _, ok := w.lines.peek()
+		if !ok {
+			break
+		}
+		for i := range l.ops {
+			size += len(l.ops[i].Insert) + bytesPerOp
+		}
+		w.lines.next()
+		lines++
+		size++
+	}
+	return lines*bytesPerPair > max(keepsAlways, keepsTimes*size)
+}
+
+// file returns the file.
+func (k *keeper) file() string {
+	if isBlankPage(k.lines) && !slices.ContainsFunc(k.chunks, func(c chunk) bool { return len(c.lines) > 0 || c.unsafe }) {
+		return k.text
+	}
+	k.at = alignChunks(k.chunks, k.lines, k.w.work)
 	for i, c := range k.chunks {
 		if c.unsafe {
 			k.at[i] = unmatched
@@ -36,7 +90,7 @@ func (w *markdownWriter) keepSource(lines []line, source *Source) []byte {
 		}
 		out = k.write()
 	}
-	return []byte(out)
+	return out
 }
 
 type keeper struct {
@@ -61,13 +115,20 @@ type part struct {
 }
 
 func newKeeper(w *markdownWriter, lines []line, source *Source) *keeper {
-	text := decodeText(source.Data, &notes{})
+	text := decodeText(source.Data, newNotes())
 	k := &keeper{w: w, lines: lines, text: text, original: splitEnds(text), eol: "\n"}
 	if len(k.original) > 0 && strings.HasSuffix(k.original[0], "\r\n") {
 		k.eol = "\r\n"
 	}
-	k.chunks = parseMarkdown(unixLines(text), newBuilder(w.schema)).chunks
+	k.chunks = k.parse(unixLines(text))
 	return k
+}
+
+// parse reads Markdown, whose notes are of no interest.
+func (k *keeper) parse(text string) []chunk {
+	b := newBuilder(k.w.schema)
+	b.work = k.w.work
+	return parseMarkdown(text, b).chunks
 }
 
 var lineEnds = regexp.MustCompile(`[^\r\n]*(?:\r\n|\n|\r|$)`)
@@ -214,7 +275,7 @@ func (k *keeper) stays(c chunk, start, end, had, total, first int, copiedNext bo
 // a block: the starts of blocks, and end.
 func (k *keeper) breaks(start, end int) []int {
 	var breaks []int
-	for _, b := range outline(k.lines[start:end]) {
+	for _, b := range outline(k.lines[start:end], k.w.work) {
 		breaks = append(breaks, start+b.first)
 	}
 	return append(breaks, end)
@@ -237,12 +298,15 @@ func (k *keeper) render(start, end int) {
 		return
 	}
 	lines := k.lines[start:end]
-	blocks := outline(lines)
+	blocks := outline(lines, k.w.work)
 	form := k.formFor(blocks, end)
-	k.w.first = start
-	text := strings.Join(k.w.blocks(blocks, 0, form), "\n") + "\n"
+	text := written(k.w.work, func(out *output) {
+		w := *k.w
+		w.first, w.lines, w.out = start, readLines(lines, w.work), out
+		w.blocks(noParent, 0, form)
+	})
 	p := part{text: strings.ReplaceAll(text, "\n", k.eol), chunk: unmatched}
-	p.lines = flatten(parseMarkdown(text, newBuilder(k.w.schema)).chunks)
+	p.lines = flatten(k.parse(text))
 	if first := blocks[0].style; first.kind == listItem {
 		p.opens = form.look(first)
 	}
@@ -344,7 +408,7 @@ func (k *keeper) between(a, b part) string {
 
 // readsAsMeant reports whether the file as a whole is read as its parts are.
 func (k *keeper) readsAsMeant(text string) bool {
-	got := flatten(parseMarkdown(unixLines(text), newBuilder(k.w.schema)).chunks)
+	got := flatten(k.parse(unixLines(text)))
 	var want []line
 	for _, p := range k.parts {
 		want = append(want, p.lines...)

@@ -146,9 +146,9 @@ func TestEditedMarkdownKeepsUntouchedBlocks(t *testing.T) {
 // their bytes stand in out in that order.
 func untouched(t *testing.T, f Format, data, out []byte, lines []line) (kept, total int) {
 	t.Helper()
-	k := newKeeper(newMarkdownWriter(&page{schema: pageSchema{}, notes: &notes{}}), lines, &Source{"md", data})
+	k := newKeeper(newMarkdownWriter(&page{schema: pageSchema{}, notes: &notes{}}, nil), lines, &Source{"md", data})
 	rest := string(out)
-	for i, at := range alignChunks(k.chunks, lines) {
+	for i, at := range alignChunks(k.chunks, lines, nil) {
 		if at == unmatched {
 			continue
 		}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/yuin/goldmark/ast"
 	east "github.com/yuin/goldmark/extension/ast"
-	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 
 	"halley/ot"
@@ -19,11 +18,7 @@ import (
 // wrapped; a hard line break in it begins another line. The first heading of
 // level 1, or else the front matter's title, names the page.
 func readMarkdown(data []byte, b *builder) (title string, err error) {
-	r := parseMarkdown(unixLines(decodeText(data, b.notes)), b)
-	for _, c := range r.chunks {
-		b.lines = append(b.lines, c.lines...)
-	}
-	return r.title, nil
+	return parseMarkdown(unixLines(decodeText(data, b.notes)), b).title, nil
 }
 
 // A chunk is a top-level block of a Markdown file (of a list, each item): the
@@ -73,7 +68,8 @@ type markdownReader struct {
 	broken bool  // a line of the open block has ended already
 }
 
-// parseMarkdown reads text, whose lines end in \n.
+// parseMarkdown reads text, whose lines end in \n. A builder that makes a content
+// gets the lines, and the chunks then have none.
 func parseMarkdown(source string, b *builder) markdownFile {
 	front := frontMatterLines(source)
 	body := source
@@ -82,16 +78,28 @@ func parseMarkdown(source string, b *builder) markdownFile {
 	}
 	r := &markdownReader{b: b, source: []byte(body), offset: front}
 	r.starts = lineStarts(body)
-	document := markdownParser.Parse(text.NewReader(r.source))
+	document := parseSource(r.source, b.work)
 
 	file := markdownFile{tail: front + len(r.starts)}
 	if front > 0 {
 		b.notes.add("front matter", 1, "The front matter is not shown on the page.")
 		file.chunks = append(file.chunks, chunk{from: 0, to: front, role: frontMatter})
 	}
+	content := b.content
+	b.content = nil // blocks look at the lines before
 	for n := document.FirstChild(); n != nil; n = n.NextSibling() {
-		file.chunks = append(file.chunks, r.topLevel(n)...)
+		held := b.work.mark()
+		chunks := r.topLevel(n)
+		if content == nil {
+			file.chunks = append(file.chunks, chunks...)
+			continue
+		}
+		b.work.release(held)
+		for _, c := range chunks {
+			content.takeAll(c.lines)
+		}
 	}
+	b.content = content
 	r.closeChunks(&file)
 	file.title = r.title
 	if file.title == "" {

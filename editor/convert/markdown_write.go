@@ -13,34 +13,56 @@ import (
 //
 // Bold, italic and strike are moved off the white space at their ends, where
 // Markdown cannot have them.
-func writeMarkdown(p *page) []byte {
-	w := newMarkdownWriter(p)
-	if p.source != nil && p.source.Format == "md" {
-		return w.keepSource(p.lines, p.source)
+func writeMarkdown(p *page, out *output) {
+	w := newMarkdownWriter(p, out)
+	if p.source != nil && p.source.Format == "md" && w.keepSource(p.source) {
+		return
 	}
-	return []byte(w.document(p.lines))
+	w.document()
 }
 
 type markdownWriter struct {
+	work   *work
 	schema Schema
 	notes  *notes
+	out    *output
+	lines  *lineReader
 	// references is whether the file has link definitions, so that any
 	// [text] may be a link.
 	references bool
 	// first is the index in the page of the first of the lines being written.
 	first int
+	// indent stands before each line that is not empty: that of the items around.
+	indent string
 }
 
-func newMarkdownWriter(p *page) *markdownWriter {
-	return &markdownWriter{schema: p.schema, notes: p.notes}
+func newMarkdownWriter(p *page, out *output) *markdownWriter {
+	return &markdownWriter{work: p.work, schema: p.schema, notes: p.notes, lines: p.lines, out: out}
 }
 
 // document writes a whole file.
-func (w *markdownWriter) document(lines []line) string {
-	if isBlankPage(lines) {
-		return ""
+func (w *markdownWriter) document() {
+	if !w.isBlank() {
+		w.blocks(noParent, 0, canonicalList)
 	}
-	return strings.Join(w.blocks(outline(lines), 0, canonicalList), "\n") + "\n"
+}
+
+// isBlank reports whether the page is what an empty file gives.
+func (w *markdownWriter) isBlank() bool {
+	start := w.lines.mark()
+	defer w.lines.back(start)
+	l, _, _ := w.lines.next()
+	_, _, more := w.lines.peek()
+	return !more && isBlankPage([]line{l})
+}
+
+// line writes a line of the file.
+func (w *markdownWriter) line(text string) {
+	if text == "" {
+		w.out.write("\n")
+		return
+	}
+	w.out.write(w.indent, text, "\n")
 }
 
 // isBlankPage reports whether lines are what an empty file gives.
@@ -58,71 +80,65 @@ type listForm struct {
 
 var canonicalList = listForm{bullet: '-', point: '.', number: 1}
 
-// blocks returns the lines of text that blocks at that depth of nesting make.
-func (w *markdownWriter) blocks(blocks []block, depth int, form listForm) []string {
-	var out []string
+// blocks writes what is nested in an item of indent parent, at that depth of
+// nesting, and reports whether it ends in a paragraph, or the like, behind which
+// a blank line reads better.
+func (w *markdownWriter) blocks(parent, depth int, form listForm) (endsLoose bool) {
 	number := form.number
-	for i, b := range blocks {
-		joined := i > 0 && listGoesOn(blocks[i-1], b)
+	var before *block
+	for w.lines.inside(parent) {
+		b := w.lines.block(depth)
+		joined := before != nil && listGoesOn(before.style, b.style)
 		if !joined {
 			number = form.number
 		}
-		if i > 0 && (!joined || form.loose || endsLoose(blocks[i-1])) {
-			out = append(out, "")
+		if before != nil && (!joined || form.loose || endsLoose) {
+			w.line("")
 		}
 		w.noteBlock(b)
 		if b.style.kind == listItem {
-			// A bare marker at the end of a nested list would end the lists around.
-			bare := depth == 0 || i+1 < len(blocks) && listGoesOn(b, blocks[i+1])
-			out = append(out, w.item(b, depth, form, number, bare)...)
+			endsLoose = w.item(b, parent, depth, form, number)
 			number++
 		} else {
-			out = append(out, w.block(b)...)
+			w.block(b)
+			endsLoose = false
 		}
 		form.number = 1
+		before = &b
 	}
-	return out
+	return before != nil && (before.style.kind != listItem || endsLoose)
 }
 
-// listGoesOn reports whether two blocks are items of one list.
-func listGoesOn(a, b block) bool {
-	return a.style.kind == listItem && b.style.kind == listItem && a.style.ordered() == b.style.ordered()
-}
-
-// endsLoose reports whether an item ends in a paragraph of its own, behind
-// which a blank line reads better.
-func endsLoose(b block) bool {
-	if len(b.children) == 0 {
-		return false
-	}
-	last := b.children[len(b.children)-1]
-	return last.style.kind != listItem || endsLoose(last)
+// listGoesOn reports whether blocks of two styles are items of one list.
+func listGoesOn(a, b style) bool {
+	return a.kind == listItem && b.kind == listItem && a.ordered() == b.ordered()
 }
 
 func (w *markdownWriter) noteBlock(b block) {
-	where := w.first + b.first + 1
-	for i, l := range b.lines {
+	where, count := w.first+b.first+1, 0
+	w.lines.eachAhead(b, func(l line, at int) {
 		_, rest := styleOf(l.attrs)
-		w.notes.noteRest(rest, where+i)
-	}
+		w.notes.noteRest(rest, w.first+at+1)
+		count++
+	})
 	if b.shift != 0 {
-		w.notes.addMany("indent", len(b.lines), where, "Markdown has no indent without a list around it.")
+		w.notes.addMany("indent", count, where, "Markdown has no indent without a list around it.")
 	}
 	if b.style.callout != "" && (b.style.kind == codeBlock || b.style.kind == heading || b.style.kind == listItem) {
-		w.notes.addMany("callout", len(b.lines), where, "Markdown has no callouts of headings, lists or code.")
+		w.notes.addMany("callout", count, where, "Markdown has no callouts of headings, lists or code.")
 	}
 	if b.style.kind == codeBlock || b.style.kind == listItem {
-		for i, l := range b.lines {
+		w.lines.eachAhead(b, func(l line, at int) {
 			if s, _ := styleOf(l.attrs); s.align != "" || s.direction != "" {
-				w.notes.add("align", where+i, "Markdown does not align lists and code.")
+				w.notes.add("align", w.first+at+1, "Markdown does not align lists and code.")
 			}
-		}
+		})
 	}
 }
 
-// item writes a list item and what is nested in it. An empty item may be
-// nothing but its marker if bare.
-func (w *markdownWriter) item(b block, depth int, form listForm, number int, bare bool) []string {
+// item writes a list item and what is nested in it, and reports whether that
+// ends in a paragraph of its own.
+func (w *markdownWriter) item(b block, parent, depth int, form listForm, number int) (endsLoose bool) {
 	marker := string(form.bullet)
 	task := ""
 	switch {
@@ -133,30 +149,53 @@ func (w *markdownWriter) item(b block, depth int, form listForm, number int, bar
 	case b.style.list == "unchecked":
 		task = "[ ] "
 	}
-	text := w.inline(b.lines[0].ops, inItem, b.first)
-	nested := w.blocks(b.children, depth+1, canonicalList)
-	if text == "" && (!bare || task != "" || len(b.children) > 0 && !form.holdsEmpty(b)) {
+	child, hasChild := w.firstChild(b)
+	text := w.inline(b.line.ops, inItem, b.first)
+	if text == "" && (task != "" || hasChild && !form.holdsEmpty(b, child) || !w.mayBeBare(b, parent)) {
 		text = "<br>"
 	}
-	out := []string{strings.TrimRight(marker+" "+task+text, " ")}
-	if len(nested) > 0 && text != "" && (strings.HasPrefix(text, "<") || !followsTightly(b.children[0])) {
-		out = append(out, "")
+	w.line(strings.TrimRight(marker+" "+task+text, " "))
+	if !hasChild {
+		return false
 	}
-	indent := strings.Repeat(" ", len(marker)+1)
-	for _, l := range nested {
-		if l != "" {
-			l = indent + l
-		}
-		out = append(out, l)
+	if text != "" && (strings.HasPrefix(text, "<") || !followsTightly(child)) {
+		w.line("")
 	}
-	return out
+	indent := w.indent
+	w.indent += strings.Repeat(" ", len(marker)+1)
+	endsLoose = w.blocks(b.style.indent, depth+1, canonicalList)
+	w.indent = indent
+	return endsLoose
 }
 
-// holdsEmpty reports whether what is nested in b can follow its bare marker.
+// firstChild returns the first block that is nested in b, if there is one.
+func (w *markdownWriter) firstChild(b block) (block, bool) {
+	if !w.lines.inside(b.style.indent) {
+		return block{}, false
+	}
+	l, s, _ := w.lines.peek()
+	return block{style: s, line: l}, true
+}
+
+// mayBeBare reports whether an empty item b, nested in an item of indent parent,
+// may be nothing but its marker. At the end of a nested list a bare marker would
+// end the lists around.
+func (w *markdownWriter) mayBeBare(b block, parent int) bool {
+	if parent == noParent {
+		return true
+	}
+	start := w.lines.mark()
+	defer w.lines.back(start)
+	w.lines.skip(b)
+	_, s, _ := w.lines.peek()
+	return w.lines.inside(parent) && listGoesOn(b.style, s)
+}
+
+// holdsEmpty reports whether child, the first nested in b, can follow its bare
+// marker.
 // A paragraph would become its text, and a list with other markers would end
 // the list that b is in.
-func (f listForm) holdsEmpty(b block) bool {
-	child := b.children[0]
+func (f listForm) holdsEmpty(b, child block) bool {
 	if child.style.kind != listItem {
 		return !child.isPlain()
 	}
@@ -168,30 +207,31 @@ func (f listForm) holdsEmpty(b block) bool {
 
 // isPlain reports whether b is written as a paragraph.
 func (b block) isPlain() bool {
-	return b.style.kind == paragraph && b.style.callout == "" && !b.lines[0].isDivider()
+	return b.style.kind == paragraph && b.style.callout == "" && !b.line.isDivider()
 }
 
 // followsTightly reports whether b may stand right below an item's text. An
 // empty item would make a heading of it, or go on it.
 func followsTightly(b block) bool {
-	return b.style.kind == codeBlock || b.style.kind == listItem && len(b.lines[0].ops) > 0
+	return b.style.kind == codeBlock || b.style.kind == listItem && len(b.line.ops) > 0
 }
 
-func (w *markdownWriter) block(b block) []string {
+func (w *markdownWriter) block(b block) {
 	switch {
 	case b.style.kind == codeBlock:
-		return w.code(b)
+		w.code(b)
 	case b.style.kind == heading:
-		return []string{w.heading(b)}
+		w.line(w.heading(b))
 	case b.style.callout != "":
-		return w.callout(b)
+		w.callout(b)
 	case b.style.kind == quote:
-		return w.quote(b, nil)
-	case b.lines[0].isDivider():
-		w.notes.noteRest(b.lines[0].ops[0].Attributes, w.first+b.first+1)
-		return []string{"---"}
+		w.quote(b, "")
+	case b.line.isDivider():
+		w.notes.noteRest(b.line.ops[0].Attributes, w.first+b.first+1)
+		w.line("---")
+	default:
+		w.line(w.paragraph(b.line, inParagraph, b.first))
 	}
-	return []string{w.paragraph(b.lines[0], inParagraph, b.first)}
 }
 
 // paragraph writes a line of text. Markdown cannot align it; HTML can.
@@ -214,73 +254,88 @@ func (w *markdownWriter) htmlLine(name string, s style, l line) string {
 	if s.direction != "" {
 		attrs += attribute("dir", s.direction)
 	}
-	h := htmlWriter{notes: w.notes}
-	h.element(name, attrs, l)
-	return strings.TrimSuffix(h.out.String(), "\n")
+	text := written(w.work, func(out *output) {
+		h := htmlWriter{out: out, notes: w.notes}
+		h.element(name, attrs, l)
+	})
+	return strings.TrimSuffix(text, "\n")
 }
 
 func (w *markdownWriter) heading(b block) string {
 	if b.style.align != "" || b.style.direction != "" {
-		return w.htmlLine("h"+strconv.Itoa(b.style.level), b.style, b.lines[0])
+		return w.htmlLine("h"+strconv.Itoa(b.style.level), b.style, b.line)
 	}
-	return strings.TrimRight(strings.Repeat("#", b.style.level)+" "+w.inline(b.lines[0].ops, inHeading, b.first), " ")
+	return strings.TrimRight(strings.Repeat("#", b.style.level)+" "+w.inline(b.line.ops, inHeading, b.first), " ")
 }
 
-// quote writes lines as a quote; before stands right before the first one.
-func (w *markdownWriter) quote(b block, before []string) []string {
-	text := before
-	for i, l := range b.lines {
-		if i > 0 {
-			text = append(text, "")
-		}
-		at := inQuote
-		if i == 0 && len(before) > 0 {
-			at = inAlert
-		}
-		text = append(text, w.paragraph(l, at, b.first+i))
+// quote writes lines as a quote; alert, where there is one, right before the
+// first.
+func (w *markdownWriter) quote(b block, alert string) {
+	at := inQuote
+	if alert != "" {
+		w.line("> " + alert)
+		at = inAlert
 	}
-	for i, l := range text {
-		text[i] = strings.TrimRight("> "+l, " ")
-	}
-	return text
+	w.lines.each(b, func(l line, index int) {
+		if index > b.first {
+			w.line(">")
+		}
+		w.line(strings.TrimRight("> "+w.paragraph(l, at, index), " "))
+		at = inQuote
+	})
 }
 
 // alerts are GitHub's names for callouts.
 var alerts = map[string]string{"info": "[!NOTE]", "tip": "[!TIP]", "warning": "[!WARNING]"}
 
-func (w *markdownWriter) callout(b block) []string {
+func (w *markdownWriter) callout(b block) {
 	alert, ok := alerts[b.style.callout]
-	if !ok {
-		w.notes.addMany("callout", len(b.lines), w.first+b.first+1, "Markdown has no such callout; it became a quote.")
-		return w.quote(b, nil)
+	switch {
+	case !ok:
+		w.notes.addMany("callout", w.count(b), w.first+b.first+1, "Markdown has no such callout; it became a quote.")
+	case b.style.kind == quote:
+		w.notes.addMany("blockquote", w.count(b), w.first+b.first+1, "Of several formats on one line only the one that is shown was written.")
 	}
-	if b.style.kind == quote {
-		w.notes.addMany("blockquote", len(b.lines), w.first+b.first+1, "Of several formats on one line only the one that is shown was written.")
-	}
-	return w.quote(b, []string{alert})
+	w.quote(b, alert)
+}
+
+// count returns the number of b's own lines.
+func (w *markdownWriter) count(b block) int {
+	n := 0
+	w.lines.eachAhead(b, func(line, int) { n++ })
+	return n
 }
 
 // code writes lines between fences that are longer than any in them.
-func (w *markdownWriter) code(b block) []string {
+func (w *markdownWriter) code(b block) {
 	fence := "```"
-	var out []string
-	for i, l := range b.lines {
-		text := w.codeText(l, b.first+i)
-		if nested := b.style.indent > b.shift; nested && text != "" && strings.TrimSpace(text) == "" {
-			// Readers take it for the blank line that may stand in a list.
-			w.notes.add("white space", w.first+b.first+i+1, "Lines of nothing but spaces, in code in a list, became empty.")
-			text = ""
-		}
+	w.lines.eachAhead(b, func(l line, index int) {
+		text := w.codeText(b, l, index)
 		for strings.Contains(text, fence) {
 			fence += "`"
 		}
-		out = append(out, text)
-	}
-	out = append([]string{fence + b.style.language}, out...)
-	return append(out, fence)
+	})
+	// What is lost in these lines has been noted.
+	noted := w.notes
+	w.notes = newNotes()
+	w.line(fence + b.style.language)
+	w.lines.each(b, func(l line, index int) { w.line(w.codeText(b, l, index)) })
+	w.line(fence)
+	w.notes = noted
 }
 
-func (w *markdownWriter) codeText(l line, index int) string {
+// codeText returns a line of the code block b.
+func (w *markdownWriter) codeText(b block, l line, index int) string {
+	text := w.plainCode(l, index)
+	if nested := b.style.indent > b.shift; nested && text != "" && strings.TrimSpace(text) == "" {
+		// Readers take it for the blank line that may stand in a list.
+		w.notes.add("white space", w.first+index+1, "Lines of nothing but spaces, in code in a list, became empty.")
+		return ""
+	}
+	return text
+}
+
+func (w *markdownWriter) plainCode(l line, index int) string {
 	var text strings.Builder
 	for _, op := range l.ops {
 		for _, a := range op.Attributes {

@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,12 +23,26 @@ import (
 // the file as it is now, and what the format lost is the difference from X to
 // base. Both were made on X, so the one is transformed over the other. Where the
 // format lost something that the person changed, the person's change stays.
-func (f Format) Merge(base ot.Delta, data []byte, src *Source, schema Schema) (ot.Delta, []Note, error) {
-	edited, err := f.Read(data, schema)
+//
+// Limits and the end of ctx end it as they do Read.
+func (f Format) Merge(ctx context.Context, base ot.Delta, data []byte, src *Source, schema Schema, limits Limits) (edit ot.Delta, ns []Note, err error) {
+	w := newWork(ctx, limits)
+	err = guard(func() error {
+		edit, ns, err = f.merge(base, data, src, schema, w)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	m := merger{format: f, src: src, schema: schema, want: edited.Content}
+	return edit, ns, nil
+}
+
+func (f Format) merge(base ot.Delta, data []byte, src *Source, schema Schema, w *work) (ot.Delta, []Note, error) {
+	edited, err := f.read(data, schema, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := merger{format: f, src: src, schema: schema, want: edited.Content, work: w}
 	merged, left, err := m.merge(base)
 	if err != nil {
 		return nil, nil, fmt.Errorf("merge %s into page: %w", f.Name, err)
@@ -36,7 +52,7 @@ func (f Format) Merge(base ot.Delta, data []byte, src *Source, schema Schema) (o
 		notes = append(notes, Note{What: "merge", Count: left,
 			Note: "A change to something that this kind of file cannot hold was left out: the page keeps what it had."})
 	}
-	return diff.Contents(base, merged), notes, nil
+	return m.diff(base, merged), notes, nil
 }
 
 // A merger changes contents so that, written in a format, they say what an
@@ -45,6 +61,7 @@ type merger struct {
 	format Format
 	src    *Source
 	schema Schema
+	work   *work
 	want   ot.Delta // the edited file as read
 	usual  []Note   // what reading the unchanged file gives
 }
@@ -72,7 +89,7 @@ func (m *merger) merge(base ot.Delta) (merged ot.Delta, left int, err error) {
 		return base, 0, err
 	}
 	changed := hunksOf(v.written, m.want, v.missing)
-	if v, err = m.version(v.carry()); err != nil {
+	if v, err = m.version(m.carry(v)); err != nil {
 		return nil, 0, err
 	}
 	if v, err = m.settleFormats(v); err != nil {
@@ -97,7 +114,7 @@ func (m *merger) settleFormats(v version) (version, error) {
 		if len(v.missing) == 0 || !retainsOnly(v.missing) {
 			break
 		}
-		next, err := m.version(v.carry())
+		next, err := m.version(m.carry(v))
 		if err != nil {
 			return version{}, err
 		}
@@ -131,7 +148,13 @@ func (m *merger) left(v version) (int, error) {
 		return 0, nil
 	}
 	want, err := m.reread(m.want)
-	return len(hunksOf(v.written, want.Content, diff.Contents(v.written, want.Content))), err
+	return len(hunksOf(v.written, want.Content, m.diff(v.written, want.Content))), err
+}
+
+// diff returns the change from one content to another.
+func (m *merger) diff(from, to ot.Delta) ot.Delta {
+	m.work.tick()
+	return diff.Contents(from, to)
 }
 
 func (m *merger) version(content ot.Delta) (version, error) {
@@ -139,21 +162,21 @@ func (m *merger) version(content ot.Delta) (version, error) {
 	if err != nil {
 		return version{}, err
 	}
-	return version{content, written.Content, written.Notes, diff.Contents(written.Content, m.want)}, nil
+	return version{content, written.Content, written.Notes, m.diff(written.Content, m.want)}, nil
 }
 
 // reread returns what a reader makes of the file that content is written as.
 func (m *merger) reread(content ot.Delta) (Document, error) {
-	file, _, err := m.format.Write("", 0, content, m.src, m.schema)
-	if err != nil {
+	var file bytes.Buffer
+	if _, err := m.format.write(&file, "", 0, content, m.src, m.schema, m.work); err != nil {
 		return Document{}, err
 	}
-	return m.format.Read(file, m.schema)
+	return m.format.read(file.Bytes(), m.schema, m.work)
 }
 
 // carry returns v's content with what is missing from its file.
-func (v version) carry() ot.Delta {
-	lost := diff.Contents(v.written, v.content)
+func (m *merger) carry(v version) ot.Delta {
+	lost := m.diff(v.written, v.content)
 	edit := ot.Transform(lost, v.missing, false)
 	return ot.Compose(v.content, inherit(edit, v.content, lost))
 }

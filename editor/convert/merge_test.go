@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -36,16 +37,16 @@ func parsed(t testing.TB, delta string) ot.Delta {
 
 func file(t testing.TB, f Format, content ot.Delta) []byte {
 	t.Helper()
-	data, _, err := f.Write("A title", 7, content, nil, openSchema{})
-	if err != nil {
+	var data bytes.Buffer
+	if _, err := f.Write(t.Context(), &data, "A title", 7, content, nil, openSchema{}, Limits{}); err != nil {
 		t.Fatalf("write %s: %v", f.Name, err)
 	}
-	return data
+	return data.Bytes()
 }
 
 func readBack(t testing.TB, f Format, content ot.Delta) ot.Delta {
 	t.Helper()
-	doc, err := f.Read(file(t, f, content), openSchema{})
+	doc, err := f.Read(t.Context(), file(t, f, content), openSchema{}, Limits{})
 	if err != nil {
 		t.Fatalf("read %s: %v", f.Name, err)
 	}
@@ -55,7 +56,7 @@ func readBack(t testing.TB, f Format, content ot.Delta) ot.Delta {
 // merged returns the edit that a file makes on base, base with it, and the notes.
 func merged(t testing.TB, f Format, base ot.Delta, data []byte) (edit, after ot.Delta, notes []Note) {
 	t.Helper()
-	edit, notes, err := f.Merge(base, data, nil, openSchema{})
+	edit, notes, err := f.Merge(t.Context(), base, data, nil, openSchema{}, Limits{})
 	if err != nil {
 		t.Fatalf("merge %s: %v", f.Name, err)
 	}
@@ -159,7 +160,7 @@ func TestMergeTellsWhatItLeftOut(t *testing.T) {
 }
 
 func TestMergeRefusesWhatIsNoFile(t *testing.T) {
-	_, _, err := mergeFormat(t, "json").Merge(parsed(t, `[{"insert":"a\n"}]`), []byte("{"), nil, openSchema{})
+	_, _, err := mergeFormat(t, "json").Merge(t.Context(), parsed(t, `[{"insert":"a\n"}]`), []byte("{"), nil, openSchema{}, Limits{})
 	if _, ok := err.(*SyntaxError); !ok {
 		t.Errorf("Merge of broken JSON gives %v, want a *SyntaxError", err)
 	}
@@ -324,7 +325,7 @@ func endsInDelta(content, end ot.Delta) bool {
 func TestMergeWithItsSource(t *testing.T) {
 	f := mergeFormat(t, "md")
 	const source = "Title\n=====\n\n* one\n* two\n\nSome __bold__ and\nsome *other* words.\n\n\n1) first\n2) second\n"
-	doc, err := f.Read([]byte(source), openSchema{})
+	doc, err := f.Read(t.Context(), []byte(source), openSchema{}, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +337,7 @@ func TestMergeWithItsSource(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := strings.Replace(source, c.find, c.replace, 1)
-			edit, _, err := f.Merge(doc.Content, []byte(data), src, openSchema{})
+			edit, _, err := f.Merge(t.Context(), doc.Content, []byte(data), src, openSchema{}, Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}

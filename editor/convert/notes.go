@@ -1,5 +1,9 @@
 package convert
 
+// maxNotes bounds the notes of one conversion: an attribute that nobody knows
+// may have any name.
+const maxNotes = 100
+
 // notes counts what could not be kept. Equal notes are told once, with the
 // place of the first.
 type notes struct {
@@ -23,9 +27,23 @@ func (n *notes) addMany(what string, count, where int, note string) {
 	if n.index == nil {
 		n.index = map[noteKey]int{}
 	}
+	if len(n.all) >= maxNotes {
+		n.more(count)
+		return
+	}
 	n.index[key] = len(n.all)
 	n.all = append(n.all, Note{What: what, Count: count, Where: where, Note: note})
 }
 
+// more counts what has no note of its own any longer.
+func (n *notes) more(count int) {
+	if len(n.all) == maxNotes {
+		n.all = append(n.all, Note{What: "more", Note: "Other things were left out too; only the first kinds are listed."})
+	}
+	n.all[maxNotes].Count += count
+}
+
 // list returns the notes in the order in which they first came up.
 func (n *notes) list() []Note { return n.all }
+
+func newNotes() *notes { return &notes{} }

@@ -5,59 +5,78 @@ import "halley/ot"
 // A block is what stands together in a file: a paragraph, a heading, all lines
 // of a code block, quote or callout, or a list item with what is nested in it.
 // Items that follow each other make a list.
+//
+// A line with indent n belongs to the list item before it with indent n-1, if
+// there is one. Blocks are read as they are written: a list may be the whole
+// page.
 type block struct {
-	style    style // of the first line
-	lines    []line
-	first    int // index of the first line
-	children []block
+	style style // of the first line
+	line  line  // the first
+	first int   // index of the first line
 	// shift is how much more indent the lines have than their nesting says.
 	shift int
 }
 
-// outline groups lines into blocks. A line with indent n belongs to the list
-// item before it with indent n-1, if there is one.
-func outline(lines []line) []block {
-	o := outliner{lines: lines}
-	return o.blocks(-1, 0)
+// noParent is the indent of the page itself, as that of an item.
+const noParent = -1
+
+// inside reports whether a block that is nested in an item of indent parent
+// comes next.
+func (r *lineReader) inside(parent int) bool {
+	_, s, ok := r.peek()
+	return ok && (parent == noParent || s.indent > parent && (s.kind == listItem || s.indent == parent+1))
 }
 
-type outliner struct {
-	lines []line
-	next  int
+// block begins to read the next block, at that depth of nesting.
+func (r *lineReader) block(depth int) block {
+	l, s, i := r.next()
+	return block{style: s, line: l, first: i, shift: s.indent - depth}
 }
 
-// blocks reads what is nested in an item of indent parent (-1: the page
-// itself), at that depth of nesting.
-func (o *outliner) blocks(parent, depth int) []block {
-	var list []block
-	for o.next < len(o.lines) {
-		s, _ := styleOf(o.lines[o.next].attrs)
-		inside := s.indent > parent && (s.kind == listItem || s.indent == parent+1)
-		if parent >= 0 && !inside {
-			break
-		}
-		b := block{style: s, first: o.next, lines: o.lines[o.next : o.next+1], shift: s.indent - depth}
-		o.next++
-		if s.kind == listItem {
-			b.children = o.blocks(s.indent, depth+1)
-		} else {
-			o.takeRest(&b)
-		}
-		list = append(list, b)
+// goesOn reports whether the next line is one of b, which is not an item.
+func (r *lineReader) goesOn(b block) bool {
+	_, s, ok := r.peek()
+	return ok && b.style.joins(s)
+}
+
+// each calls f with the lines of b itself, which has just been begun.
+func (r *lineReader) each(b block, f func(l line, index int)) {
+	f(b.line, b.first)
+	for r.goesOn(b) {
+		l, _, i := r.next()
+		f(l, i)
 	}
-	return list
 }
 
-// takeRest adds the lines that go on b.
-func (o *outliner) takeRest(b *block) {
-	for o.next < len(o.lines) {
-		s, _ := styleOf(o.lines[o.next].attrs)
-		if !b.style.joins(s) {
-			return
-		}
-		o.next++
-		b.lines = o.lines[b.first:o.next]
+// eachAhead is each, and comes back to where b was begun.
+func (r *lineReader) eachAhead(b block, f func(l line, index int)) {
+	if !r.goesOn(b) {
+		f(b.line, b.first)
+		return
 	}
+	start := r.mark()
+	r.each(b, f)
+	r.back(start)
+}
+
+// skip steps over the rest of b, which has just been begun.
+func (r *lineReader) skip(b block) {
+	r.each(b, func(line, int) {})
+	for b.style.kind == listItem && r.inside(b.style.indent) {
+		r.skip(r.block(0))
+	}
+}
+
+// outline returns the blocks of lines that are nested in nothing.
+func outline(lines []line, w *work) []block {
+	var blocks []block
+	r := readLines(lines, w)
+	for r.inside(noParent) {
+		b := r.block(0)
+		r.skip(b)
+		blocks = append(blocks, b)
+	}
+	return blocks
 }
 
 // joins reports whether a line of style next goes on the block of a line of
@@ -86,14 +105,3 @@ func (l line) isDivider() bool {
 }
 
 var dividerEmbed = ot.Embed{Type: "divider", Value: ot.True}
-
-// runEnd returns the end of the run of list items that starts at blocks[i] and
-// makes one list: all numbered, or all not.
-func runEnd(blocks []block, i int) int {
-	end := i + 1
-	for end < len(blocks) && blocks[end].style.kind == listItem &&
-		blocks[end].style.ordered() == blocks[i].style.ordered() {
-		end++
-	}
-	return end
-}

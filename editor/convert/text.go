@@ -15,33 +15,38 @@ func readText(data []byte, b *builder) (title string, err error) {
 }
 
 // writeText writes the text, with lists and quotes as people type them.
-func writeText(p *page) []byte {
-	w := textWriter{notes: p.notes}
-	w.blocks(outline(p.lines), 0)
-	return []byte(w.out.String())
+func writeText(p *page, out *output) {
+	w := textWriter{out: out, lines: p.lines, notes: p.notes}
+	w.blocks(noParent, 0)
 }
 
 type textWriter struct {
-	out   strings.Builder
+	out   *output
+	lines *lineReader
 	notes *notes
 }
 
-func (w *textWriter) blocks(blocks []block, depth int) {
-	number := 0
-	for i, b := range blocks {
-		if number++; !b.style.ordered() || i > 0 && !blocks[i-1].style.ordered() {
+// blocks writes what is nested in an item of indent parent.
+func (w *textWriter) blocks(parent, depth int) {
+	number, ordered := 0, true
+	for w.lines.inside(parent) {
+		b := w.lines.block(depth)
+		if number++; !b.style.ordered() || !ordered {
 			number = 1
 		}
+		ordered = b.style.ordered()
 		prefix := strings.Repeat("  ", depth+max(b.shift, 0)) + textMarker(b.style, number)
-		for j, l := range b.lines {
-			w.noteLine(l, b.first+j)
-			text := w.inline(l.ops, b.first+j)
+		w.lines.each(b, func(l line, at int) {
+			w.noteLine(l, at)
+			text := w.inline(l.ops, at)
 			if text == "" {
 				prefix = strings.TrimRight(prefix, " ")
 			}
-			w.out.WriteString(prefix + text + "\n")
+			w.out.write(prefix, text, "\n")
+		})
+		if b.style.kind == listItem {
+			w.blocks(b.style.indent, depth+1)
 		}
-		w.blocks(b.children, depth+1)
 	}
 }
 

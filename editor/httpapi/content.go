@@ -145,14 +145,18 @@ func (s *Server) getContent(c *gin.Context) {
 		}
 		delta, schema = outward(delta, files, folder)
 	}
-	done, err := s.startConverting(ctx)
-	if err != nil {
-		s.fail(c, err)
-		return
+	var file spool
+	defer file.Close()
+	var notes []convert.Note
+	err = s.conversions.run(ctx, text.Size()+sourceSize(source), func(limits convert.Limits) error {
+		notes, err = format.Write(ctx, &file, page.Title, page.Seq, delta, source, schema, limits)
+		return err
+	})
+	if err == nil {
+		err = holdAnswer(c, int64(cap(file.memory)))
 	}
-	file, notes, err := format.Write(page.Title, page.Seq, delta, source, schema)
-	done()
 	if err != nil {
+		c.Writer.Header().Del("ETag")
 		s.fail(c, err)
 		return
 	}
@@ -164,18 +168,17 @@ func (s *Server) getContent(c *gin.Context) {
 	// nothing else, whatever slipped through. Its own pictures are for whoever is
 	// signed in here, so it keeps its origin; without scripts that gives it nothing.
 	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
-	s.send(c, http.StatusOK, format.MediaTypes[0], file)
+	c.Header("Content-Type", format.MediaTypes[0])
+	c.Header("Content-Length", strconv.FormatInt(file.size, 10))
+	c.Status(http.StatusOK)
+	_, _ = file.WriteTo(c.Writer) // the reader may be gone
 }
 
-// startConverting waits for a place: a large file takes seconds of a
-// processor, and those who type must not wait for it.
-func (s *Server) startConverting(ctx context.Context) (done func(), err error) {
-	select {
-	case s.convert <- struct{}{}:
-		return func() { <-s.convert }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func sourceSize(source *convert.Source) int {
+	if source == nil {
+		return 0
 	}
+	return len(source.Data)
 }
 
 func (s *Server) source(ctx context.Context, p editor.Principal, id editor.PageID) (*convert.Source, error) {
@@ -279,13 +282,13 @@ func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID
 	if err != nil {
 		return putAnswer{}, err
 	}
-	done, err := s.startConverting(ctx)
-	if err != nil {
-		return putAnswer{}, err
-	}
 	var refused leftOut
-	delta, notes, err := format.Merge(base.Delta(), file, source, namingSchema{refused: &refused})
-	done()
+	var delta ot.Delta
+	var notes []convert.Note
+	err = s.conversions.run(ctx, base.Size()+len(file)+sourceSize(source), func(limits convert.Limits) error {
+		delta, notes, err = format.Merge(ctx, base.Delta(), file, source, namingSchema{refused: &refused}, limits)
+		return err
+	})
 	if err != nil {
 		return putAnswer{}, err
 	}
@@ -374,16 +377,15 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 	if !ok {
 		return reply{}, unsupported("%.100q is no file that can be read; /api/formats lists what can be.", name)
 	}
-	done, err := s.startConverting(ctx)
-	if err != nil {
-		return reply{}, err
-	}
 	schema := localSchema{links: map[string]bool{}, pictures: true}
 	for local := range along.files {
 		schema.links[local] = true
 	}
-	doc, err := format.Read(file, schema)
-	done()
+	var doc convert.Document
+	err := s.conversions.run(ctx, len(file), func(limits convert.Limits) (err error) {
+		doc, err = format.Read(ctx, file, schema, limits)
+		return err
+	})
 	if err != nil {
 		return reply{}, err
 	}

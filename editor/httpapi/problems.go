@@ -92,6 +92,7 @@ func typedProblem(err error) *problem {
 		value   *editor.BadValueError
 		invalid *ot.InvalidError
 		syntax  *convert.SyntaxError
+		much    *convert.LimitError
 		body    *http.MaxBytesError
 		file    *editor.FileTooLargeError
 		quota   *editor.QuotaError
@@ -130,6 +131,10 @@ func typedProblem(err error) *problem {
 			p.extra = map[string]any{"line": syntax.Line}
 		}
 		return p
+	case errors.As(err, &much) && much.What == convert.Lines:
+		return &problem{status: 422, name: "page-full", title: "The page is full"}
+	case errors.As(err, &much):
+		return &problem{status: 413, name: "too-large", title: "Too much to convert", extra: map[string]any{"limit": much.Limit}}
 	case errors.As(err, &other):
 		return &problem{
 			status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second,

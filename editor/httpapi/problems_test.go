@@ -45,6 +45,8 @@ var released = []struct {
 	{editor.ErrPageFull, 422, "page-full"},
 	{&convert.SyntaxError{}, 422, "unreadable-file"},
 	{&editor.QuotaError{}, 422, "quota-full"},
+	{&convert.LimitError{What: convert.Lines, Limit: 500_000}, 422, "page-full"},
+	{&convert.LimitError{What: convert.TableCells, Limit: 1000}, 413, "too-large"},
 	{&editor.TooManyError{}, 429, "too-many"},
 	{editor.ErrDraining, 503, "draining"},
 	{storage.ErrUnknown, 503, "disk-failing"},

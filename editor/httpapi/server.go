@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -60,8 +59,9 @@ type Server struct {
 	app      *app
 	once     *onceEach
 	headers  []fixedHeader
-	convert  chan struct{} // one place for each conversion that may run at once
 	engine   *gin.Engine
+
+	conversions *conversions
 }
 
 // New makes a server of its parts.
@@ -84,8 +84,8 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
 		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
-		headers: fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
-		convert: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
+		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
 	}
 	name := make([]byte, 6)
 	rand.Read(name)

@@ -1,0 +1,146 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"halley/editor/budget"
+	"halley/editor/convert"
+)
+
+const (
+	// smallConversion is the most input, in bytes, of what has places of its own.
+	smallConversion = 128 << 10
+	// maxWaiting is how many conversions of each kind may wait for a place.
+	maxWaiting = 64
+	// memoryPerByte is what a conversion takes of the budget at its beginning,
+	// for each byte of input. It takes more as it grows.
+	memoryPerByte = 3
+	leastMemory   = 256 << 10
+	// mostPerByte bounds what it may grow to, with or without a budget.
+	mostPerByte = 64
+	mostMemory  = 64 << 20
+	maxLines    = 500_000 // of a page
+)
+
+// conversions shares out processors and memory among imports, exports and
+// merges: large ones may take a processor for seconds. Half of the processors
+// are theirs; small ones have places of their own and never wait for a large
+// one. All give way to other goroutines every few milliseconds.
+type conversions struct {
+	small, large places
+	memory       *budget.Share
+}
+
+func newConversions(memory *budget.Share) *conversions {
+	processors := runtime.GOMAXPROCS(0)
+	return &conversions{small: newPlaces(max(2, processors)), large: newPlaces(max(1, processors/2)), memory: memory}
+}
+
+// run calls convert once there is a place for it, with the limits that it must
+// keep to. size is that of the input, in bytes. The error is convert's, ctx's,
+// a *budget.BusyError or *budget.NeverError, or a problem where too many wait.
+func (q *conversions) run(ctx context.Context, size int, convert func(convert.Limits) error) error {
+	among := &q.large
+	if size <= smallConversion {
+		among = &q.small
+	}
+	if err := among.enter(ctx); err != nil {
+		return err
+	}
+	defer among.leave()
+	memory := q.memory.Hold()
+	defer memory.Release()
+	if err := memory.Grow(max(leastMemory, memoryPerByte*int64(size))); err != nil {
+		return err
+	}
+	return convert(limitsFor(size, memory))
+}
+
+func limitsFor(size int, memory *budget.Hold) convert.Limits {
+	return convert.Limits{Bytes: mostMemory + mostPerByte*int64(size), Lines: maxLines, Reserve: memory.Grow}
+}
+
+// places are those that may run at once, and a queue before them.
+type places struct {
+	free    chan struct{} // holds a token for each conversion that runs
+	waiting *atomic.Int32
+}
+
+func newPlaces(n int) places { return places{make(chan struct{}, n), new(atomic.Int32)} }
+
+// enter waits for a place; the caller leaves it.
+func (p *places) enter(ctx context.Context) error {
+	if p.waiting.Add(1) > maxWaiting {
+		p.waiting.Add(-1)
+		return &problem{
+			status: 503, name: "busy", title: "Too many files at once", after: 5 * time.Second,
+			detail: "Too many imports and exports are waiting already. Try again in a few seconds.",
+		}
+	}
+	defer p.waiting.Add(-1)
+	select {
+	case p.free <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (p *places) leave() { <-p.free }
+
+// spoolBytes is how much of an export is held in memory.
+const spoolBytes = 1 << 20
+
+// A spool holds a file that is written before the first byte of it is sent:
+// what the file could not keep stands in a header. A large one goes to the
+// disk, under no name.
+type spool struct {
+	memory []byte
+	disk   *os.File
+	size   int64
+}
+
+func (s *spool) Write(p []byte) (int, error) {
+	s.size += int64(len(p))
+	if s.disk == nil && len(s.memory)+len(p) <= spoolBytes {
+		s.memory = append(s.memory, p...)
+		return len(p), nil
+	}
+	if s.disk == nil {
+		var err error
+		if s.disk, err = os.CreateTemp("", "halley-export-*"); err != nil {
+			return 0, err
+		}
+		// Where an open file cannot be removed, Close removes it.
+		_ = os.Remove(s.disk.Name())
+	}
+	return s.disk.Write(p)
+}
+
+// WriteTo writes all that the spool has got.
+func (s *spool) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(s.memory)
+	if err != nil || s.disk == nil {
+		return int64(n), err
+	}
+	if _, err := s.disk.Seek(0, io.SeekStart); err != nil {
+		return int64(n), err
+	}
+	more, err := io.Copy(w, s.disk)
+	return int64(n) + more, err
+}
+
+// Close gives the disk's room back.
+func (s *spool) Close() error {
+	if s.disk == nil {
+		return nil
+	}
+	err := s.disk.Close()
+	_ = os.Remove(s.disk.Name()) // it has gone already on most systems
+	return err
+}
