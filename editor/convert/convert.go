@@ -131,6 +131,7 @@ func (f Format) Read(ctx context.Context, data []byte, schema Schema, limits Lim
 func (f Format) read(data []byte, schema Schema, w *work) (Document, error) {
 	b := newBuilder(schema)
 	b.work, b.content = w, &joiner{work: w}
+	w.begin()
 	w.spend(len(data))
 	title, err := codecOf(f).read(data, b)
 	if err != nil {

@@ -89,6 +89,8 @@ var namedColors = map[string]string{
 // transparent, or is left to the surroundings.
 func parseColor(value string) string {
 	switch {
+	case value == "":
+		return ""
 	case longHex.MatchString(value):
 		return value
 	case shortHex.MatchString(value):

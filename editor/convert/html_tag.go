@@ -1,9 +1,11 @@
 package convert
 
 import (
+	"iter"
 	"strings"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 )
 
 // A tag is a start tag with its attributes, names in lower case.
@@ -21,6 +23,44 @@ func newTag(t html.Token) tag {
 		}
 	}
 	return tag{name: t.Data, attrs: attrs, css: parseStyle(attrs["style"])}
+}
+
+// htmlTokens goes through the tokens of source. A single tag without attributes,
+// which is most of the HTML in Markdown, does without the tokenizer's buffer of
+// some kilobytes.
+func htmlTokens(source string) iter.Seq[html.Token] {
+	return func(yield func(html.Token) bool) {
+		if t, ok := plainTag(source); ok {
+			yield(t)
+			return
+		}
+		z := html.NewTokenizer(strings.NewReader(source))
+		for z.Next() != html.ErrorToken && yield(z.Token()) {
+		}
+	}
+}
+
+// plainTag returns the token of source if that is a tag and nothing else.
+func plainTag(source string) (html.Token, bool) {
+	name, ok := strings.CutPrefix(source, "<")
+	name, closed := strings.CutSuffix(name, ">")
+	if !ok || !closed {
+		return html.Token{}, false
+	}
+	t := html.Token{Type: html.StartTagToken}
+	if end, ok := strings.CutPrefix(name, "/"); ok {
+		t.Type, name = html.EndTagToken, end
+	} else if void, ok := strings.CutSuffix(name, "/"); ok {
+		t.Type, name = html.SelfClosingTagToken, strings.TrimRight(void, " ")
+	}
+	for i := range len(name) {
+		if c := name[i]; !isLetter(c) && (i == 0 || c < '0' || c > '9') {
+			return html.Token{}, false
+		}
+	}
+	t.Data = strings.ToLower(name)
+	t.DataAtom = atom.Lookup([]byte(t.Data))
+	return t, name != ""
 }
 
 // hasHandler reports whether t carries an event handler.

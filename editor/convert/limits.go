@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"halley/ot"
 )
 
 // Limits bound one conversion. The zero value bounds nothing.
@@ -12,8 +14,10 @@ type Limits struct {
 	// Bytes is the most that a conversion may hold at once: parse trees,
 	// operations, notes and files, as estimated.
 	Bytes int64
-	// Lines is the most that a document that is read may have.
+	// Lines and Size are the most that a document that is read may have; Size in
+	// bytes, as ot.Content counts.
 	Lines int
+	Size  int
 	// Reserve is called before the conversion holds more than it has reserved,
 	// with the number of bytes that it needs in all. Its error ends the
 	// conversion. nil: nothing is reserved.
@@ -24,6 +28,7 @@ type Limits struct {
 const (
 	Memory     = "bytes of memory"
 	Lines      = "lines"
+	Size       = "bytes of content"
 	TableCells = "table cells"
 	Attributes = "attributes in an element"
 )
@@ -64,7 +69,8 @@ type work struct {
 	limits   Limits
 	held     int64
 	reserved int64
-	lines    int
+	lines    int // of the document
+	size     int // of the document
 	ticks    int
 	until    time.Time // the end of the slice
 }
@@ -127,6 +133,13 @@ func (w *work) spend(n int) {
 	}
 }
 
+// begin is called before a document is read: a merge reads several.
+func (w *work) begin() {
+	if w != nil {
+		w.lines, w.size = 0, 0
+	}
+}
+
 // line counts a line of the document that is read.
 func (w *work) line() {
 	if w == nil {
@@ -134,6 +147,21 @@ func (w *work) line() {
 	}
 	if w.lines++; w.limits.Lines > 0 && w.lines > w.limits.Lines {
 		w.stop(&LimitError{What: Lines, Limit: int64(w.limits.Lines)})
+	}
+}
+
+// insert counts an operation of the document that is read: what is at least its
+// part of the content's size.
+func (w *work) insert(op ot.Op) {
+	if w == nil || w.limits.Size == 0 {
+		return
+	}
+	w.size += len(op.Insert) + len(op.Embed.Value)
+	for _, a := range op.Attributes {
+		w.size += len(a.Name) + len(a.Value)
+	}
+	if w.size > w.limits.Size {
+		w.stop(&LimitError{What: Size, Limit: int64(w.limits.Size)})
 	}
 }
 

@@ -46,6 +46,7 @@ func (j *joiner) add(l line) {
 		}
 		j.close()
 		j.work.spend(2*bytesPerOp + len(op.Embed.Value))
+		j.work.insert(*op)
 		j.content = append(j.content, *op)
 	}
 	j.addText("\n", l.attrs)
@@ -68,7 +69,9 @@ func (j *joiner) close() {
 		return
 	}
 	j.work.spend(2 * bytesPerOp)
-	j.content = append(j.content, ot.Op{Insert: string(j.text), Attributes: j.attrs})
+	op := ot.Op{Insert: string(j.text), Attributes: j.attrs}
+	j.work.insert(op)
+	j.content = append(j.content, op)
 	j.text = j.text[:0]
 }
 

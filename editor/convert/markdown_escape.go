@@ -22,7 +22,7 @@ func (r *renderer) escape(i int) string {
 	if !e.last {
 		e.next = r.pieces[i+1]
 	}
-	return e.run()
+	return e.escaped()
 }
 
 func lastRune(s string) rune {
@@ -40,9 +40,11 @@ type escaper struct {
 	first, last bool // the piece begins or ends the line
 	inLink      bool
 	next        piece
+
+	run struct{ from, to int } // of equal signs, that was looked at last
 }
 
-func (e *escaper) run() string {
+func (e *escaper) escaped() string {
 	var out strings.Builder
 	mark := -1
 	switch {
@@ -57,6 +59,9 @@ func (e *escaper) run() string {
 		closing = closingMarks(e.text)
 	}
 	for i, c := range e.text {
+		if i%outputPiece == 0 {
+			e.work.tick()
+		}
 		switch {
 		case e.atEdge(i, c):
 			fmt.Fprintf(&out, "&#%d;", c)
@@ -158,13 +163,16 @@ func (e *escaper) startsWord(i int, words ...string) bool {
 
 // flanks reports whether the run of c around i can open or close emphasis.
 func (e *escaper) flanks(i int, c byte) bool {
-	from, to := i, i+1
-	for from > 0 && e.text[from-1] == c {
-		from--
+	if i >= e.run.to { // signs are asked for from left to right
+		e.run.from, e.run.to = i, i+1
+		for e.run.from > 0 && e.text[e.run.from-1] == c {
+			e.run.from--
+		}
+		for e.run.to < len(e.text) && e.text[e.run.to] == c {
+			e.run.to++
+		}
 	}
-	for to < len(e.text) && e.text[to] == c {
-		to++
-	}
+	from, to := e.run.from, e.run.to
 	before, after := e.before, ' '
 	if from > 0 {
 		before = lastRune(e.text[:from])

@@ -16,9 +16,7 @@ const maxInlineTags = 32
 // is read as Markdown.
 func (r *markdownReader) rawHTML(n *ast.RawHTML, m marks, br func()) {
 	source := string(n.Segments.Value(r.source))
-	z := html.NewTokenizer(strings.NewReader(source))
-	for z.Next() != html.ErrorToken {
-		t := z.Token()
+	for t := range htmlTokens(source) {
 		switch t.Type {
 		case html.SelfClosingTagToken:
 			if !isSkipped[t.Data] {

@@ -92,11 +92,12 @@ func isLong(pieces []piece) bool {
 
 // isPlainText reports whether text is words and nothing else: most lines.
 func isPlainText(text string) bool {
+	numbered, hasWWW := text != "" && startsWithNumber(text), strings.Contains(text, "www.")
 	for i := range len(text) {
 		switch c := text[i]; {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == ',', c == ';', c >= 0x80:
 		case c == ' ' && i > 0 && i+1 < len(text):
-		case (c == '.' || c == '\'' || c == '"' || c == '?' || c >= '0' && c <= '9') && i > 0 && !startsWithNumber(text) && !strings.Contains(text, "www."):
+		case (c == '.' || c == '\'' || c == '"' || c == '?' || c >= '0' && c <= '9') && i > 0 && !numbered && !hasWWW:
 		default:
 			return false
 		}
@@ -219,31 +220,48 @@ func trimMarks(pieces []piece, get func(*marks) *bool) []piece {
 		for end < len(pieces) && has(pieces[end]) {
 			end++
 		}
-		stretch := slices.Clone(pieces[i:end])
+		out = trimStretch(out, pieces[i:end], get)
 		i = end
-		var after []piece
-		for len(stretch) > 0 {
-			kept, space := splitSpace(stretch[0], get, strings.TrimLeftFunc)
-			out = appendPiece(out, space)
-			stretch = stretch[1:]
-			if !kept.isEmpty() {
-				stretch = append([]piece{kept}, stretch...)
-				break
-			}
-		}
-		for len(stretch) > 0 {
-			last := len(stretch) - 1
-			kept, space := splitSpace(stretch[last], get, strings.TrimRightFunc)
-			after = append(appendPiece(nil, space), after...)
-			stretch = stretch[:last]
-			if !kept.isEmpty() {
-				stretch = append(stretch, kept)
-				break
-			}
-		}
-		out = append(append(out, stretch...), after...)
 	}
 	return out
+}
+
+// trimStretch appends a stretch of pieces that have a mark, without the mark on
+// the white space at its ends.
+func trimStretch(out, stretch []piece, get func(*marks) *bool) []piece {
+	from, to := 0, len(stretch)
+	var first, last piece // what is left of those at the ends
+	for ; from < to; from++ {
+		kept, space := splitSpace(stretch[from], get, strings.TrimLeftFunc)
+		out = appendPiece(out, space)
+		if !kept.isEmpty() {
+			first = kept
+			break
+		}
+	}
+	if from == to {
+		return out
+	}
+	var after []piece // from right to left
+	for ; ; to-- {
+		p := stretch[to-1]
+		if to-1 == from {
+			p = first
+		}
+		kept, space := splitSpace(p, get, strings.TrimRightFunc)
+		after = appendPiece(after, space)
+		if !kept.isEmpty() {
+			last = kept
+			break
+		}
+	}
+	if to-1 > from {
+		out = append(out, first)
+		out = append(out, stretch[from+1:to-1]...)
+	}
+	out = append(out, last)
+	slices.Reverse(after)
+	return append(out, after...)
 }
 
 // splitSpace splits p into what trim leaves of it and the white space, which
@@ -275,12 +293,22 @@ func appendPiece(pieces []piece, p piece) []piece {
 // joinPieces joins texts of the same marks.
 func joinPieces(pieces []piece) []piece {
 	var out []piece
-	for _, p := range pieces {
-		if last := len(out) - 1; last >= 0 && p.done == "" && out[last].done == "" && out[last].marks == p.marks {
-			out[last].text += p.text
-		} else if !p.isEmpty() {
+	for i := 0; i < len(pieces); {
+		p, end := pieces[i], i+1
+		for p.done == "" && end < len(pieces) && pieces[end].done == "" && (pieces[end].marks == p.marks || pieces[end].text == "") {
+			end++
+		}
+		if end > i+1 {
+			var text strings.Builder
+			for _, q := range pieces[i:end] {
+				text.WriteString(q.text)
+			}
+			p.text = text.String()
+		}
+		if !p.isEmpty() {
 			out = append(out, p)
 		}
+		i = end
 	}
 	return out
 }
@@ -288,9 +316,10 @@ func joinPieces(pieces []piece) []piece {
 // render writes pieces. Of marks that begin together the one that lasts
 // longest is opened first.
 func (w *markdownWriter) render(pieces []piece, s syntax, at position) string {
-	r := renderer{syntax: s, at: at, references: w.references, pieces: pieces}
+	r := renderer{work: w.work, syntax: s, at: at, references: w.references, pieces: pieces}
 	r.survey()
 	for i, p := range pieces {
+		w.work.tick()
 		want := p.marks
 		want.code = false
 		marks := want.each()
@@ -303,6 +332,7 @@ func (w *markdownWriter) render(pieces []piece, s syntax, at position) string {
 }
 
 type renderer struct {
+	work *work
 	syntax
 	at         position
 	references bool

@@ -145,19 +145,29 @@ func splitEnds(text string) []string {
 }
 
 // letGo gives up chunks that what is written beside them would change or
-// split: the rest of a code block, quote or item that has grown.
+// split: the rest of a code block, quote or item that has grown. One that goes
+// may take its neighbours on either side with it, so it goes through them in
+// both directions.
 func (k *keeper) letGo() {
+	owner := k.owners()
+	drop := func(i int) bool {
+		k.w.work.tick()
+		if k.at[i] == unmatched || !k.mustGo(i, k.chunks[i], owner) {
+			return false
+		}
+		for j := range k.chunks[i].lines {
+			owner[k.at[i]+j] = unmatched
+		}
+		k.at[i] = unmatched
+		return true
+	}
 	for changed := true; changed; {
 		changed = false
-		owner := k.owners()
-		for i, c := range k.chunks {
-			if k.at[i] != unmatched && k.mustGo(i, c, owner) {
-				for j := range c.lines {
-					owner[k.at[i]+j] = unmatched
-				}
-				k.at[i] = unmatched
-				changed = true
-			}
+		for i := range k.chunks {
+			changed = drop(i) || changed
+		}
+		for i := len(k.chunks) - 1; i >= 0 && changed; i-- {
+			drop(i)
 		}
 	}
 }

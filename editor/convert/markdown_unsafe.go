@@ -55,9 +55,7 @@ func isUnsafeHTML(source string) bool {
 	if strings.LastIndexByte(source, '<') > strings.LastIndexByte(source, '>') {
 		return true // a tag that what stands behind it would complete
 	}
-	z := html.NewTokenizer(strings.NewReader(source))
-	for z.Next() != html.ErrorToken {
-		t := z.Token()
+	for t := range htmlTokens(source) {
 		if t.Type != html.StartTagToken && t.Type != html.SelfClosingTagToken {
 			continue
 		}

@@ -167,6 +167,7 @@ func (m *merger) version(content ot.Delta) (version, error) {
 
 // reread returns what a reader makes of the file that content is written as.
 func (m *merger) reread(content ot.Delta) (Document, error) {
+	defer m.work.release(m.work.mark())
 	var file bytes.Buffer
 	if _, err := m.format.write(&file, "", 0, content, m.src, m.schema, m.work); err != nil {
 		return Document{}, err

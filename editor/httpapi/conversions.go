@@ -23,8 +23,10 @@ const (
 	leastMemory   = 256 << 10
 	// mostPerByte bounds what it may grow to, with or without a budget.
 	mostPerByte = 64
-	mostMemory  = 64 << 20
-	maxLines    = 500_000 // of a page
+	mostMemory  = 128 << 20
+	// What a page may hold: more is not even read.
+	maxLines = 500_000
+	maxSize  = 10_000_000
 )
 
 // conversions shares out processors and memory among imports, exports and
@@ -62,7 +64,7 @@ func (q *conversions) run(ctx context.Context, size int, convert func(convert.Li
 }
 
 func limitsFor(size int, memory *budget.Hold) convert.Limits {
-	return convert.Limits{Bytes: mostMemory + mostPerByte*int64(size), Lines: maxLines, Reserve: memory.Grow}
+	return convert.Limits{Bytes: mostMemory + mostPerByte*int64(size), Lines: maxLines, Size: maxSize, Reserve: memory.Grow}
 }
 
 // places are those that may run at once, and a queue before them.

@@ -131,7 +131,7 @@ func typedProblem(err error) *problem {
 			p.extra = map[string]any{"line": syntax.Line}
 		}
 		return p
-	case errors.As(err, &much) && much.What == convert.Lines:
+	case errors.As(err, &much) && (much.What == convert.Lines || much.What == convert.Size):
 		return &problem{status: 422, name: "page-full", title: "The page is full"}
 	case errors.As(err, &much):
 		return &problem{status: 413, name: "too-large", title: "Too much to convert", extra: map[string]any{"limit": much.Limit}}
