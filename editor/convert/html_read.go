@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 
@@ -80,14 +81,16 @@ func (r *htmlReader) top() *scope { return &r.open[len(r.open)-1] }
 func (r *htmlReader) read(text string, outside scope) {
 	r.open = []scope{outside}
 	r.empty = true
+	r.b.work.countAttributes(text)
 	z := html.NewTokenizer(strings.NewReader(text))
 	for {
+		r.b.work.tick()
 		kind := z.Next()
 		if kind == html.ErrorToken {
 			break // the text ends: nothing else can fail
 		}
 		r.b.where = r.line
-		r.line += strings.Count(string(z.Raw()), "\n")
+		r.line += bytes.Count(z.Raw(), []byte{'\n'})
 		r.token(z.Token())
 	}
 	for len(r.open) > 1 {

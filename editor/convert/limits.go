@@ -30,7 +30,7 @@ const (
 	Lines      = "lines"
 	Size       = "bytes of content"
 	TableCells = "table cells"
-	Attributes = "attributes in an element"
+	LinkBytes  = "bytes of links"
 )
 
 // A LimitError says that a file or page is too much to convert.
@@ -53,6 +53,8 @@ const (
 	slice = 2 * time.Millisecond
 	// ticksPerLook is how many steps pass between two looks at the clock.
 	ticksPerLook = 64
+	// freeLinkBytes is how much longer all links of a file may be than the file.
+	freeLinkBytes = 16 << 20
 	// reserveStep is how much a conversion reserves at once.
 	reserveStep = 1 << 20
 )
@@ -71,6 +73,7 @@ type work struct {
 	reserved int64
 	lines    int // of the document
 	size     int // of the document
+	copied   int // bytes of addresses
 	ticks    int
 	until    time.Time // the end of the slice
 }
@@ -133,10 +136,23 @@ func (w *work) spend(n int) {
 	}
 }
 
+// address counts an address that text refers to: a definition of one may be used
+// any number of times, each of which is read. source is the size of the file.
+func (w *work) address(bytes, source int) {
+	if w == nil {
+		return
+	}
+	w.tick()
+	if most := freeLinkBytes + source; w.copied+bytes > most {
+		w.stop(&LimitError{What: LinkBytes, Limit: int64(most)})
+	}
+	w.copied += bytes
+}
+
 // begin is called before a document is read: a merge reads several.
 func (w *work) begin() {
 	if w != nil {
-		w.lines, w.size = 0, 0
+		w.lines, w.size, w.copied = 0, 0, 0
 	}
 }
 

@@ -577,10 +577,12 @@ func (r *markdownReader) inline(n ast.Node, m marks, br func()) {
 		m.strike = true
 		r.children(n, m, br)
 	case *ast.Link:
+		r.b.work.address(len(n.Destination), len(r.source))
 		r.noteLinkTitle(n.Title)
 		m.link = r.b.link(cleanAddress(unescapeMarkdown(string(n.Destination))))
 		r.children(n, m, br)
 	case *ast.Image:
+		r.b.work.address(len(n.Destination), len(r.source))
 		r.noteLinkTitle(n.Title)
 		r.image(n, m)
 	case *ast.AutoLink:

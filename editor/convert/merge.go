@@ -153,8 +153,7 @@ func (m *merger) left(v version) (int, error) {
 
 // diff returns the change from one content to another.
 func (m *merger) diff(from, to ot.Delta) ot.Delta {
-	m.work.tick()
-	return diff.Contents(from, to)
+	return diff.ContentsWatched(from, to, m.work.tick)
 }
 
 func (m *merger) version(content ot.Delta) (version, error) {

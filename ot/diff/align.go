@@ -44,7 +44,7 @@ var (
 
 // align returns matches between two lists of symbols, ascending on both sides.
 func (c *comparison) align(a, b []symbol, by method) []match {
-	al := aligner{method: by, budget: &c.budget}
+	al := aligner{method: by, budget: &c.budget, look: c.a.look}
 	al.align(a, b, 0, 0)
 	return al.found
 }
@@ -53,6 +53,7 @@ func (c *comparison) align(a, b []symbol, by method) []match {
 type aligner struct {
 	method
 	budget *int
+	look   func() // see ContentsWatched
 	found  []match
 }
 
@@ -76,11 +77,12 @@ func (al *aligner) middle(a, b []symbol, fromA, fromB int) {
 		al.myers(a, b, fromA, fromB)
 		return
 	}
+	al.look()
 	if !al.spend(8 * (len(a) + len(b))) {
 		return
 	}
 	doneA, doneB := 0, 0
-	for _, m := range anchors(a, b, al.anchor) {
+	for _, m := range anchors(a, b, al.anchor, al.look) {
 		if m.a < doneA || m.b < doneB {
 			continue // lies in what an earlier anchor was extended to
 		}
@@ -101,7 +103,7 @@ func (al *aligner) middle(a, b []symbol, fromA, fromB int) {
 // myers matches a and b by go-diff, if they are short enough for it, and then
 // what touches those matches: the weak symbols that go-diff did not see.
 func (al *aligner) myers(a, b []symbol, fromA, fromB int) {
-	sharedA, sharedB, runesA, runesB := shared(a, b)
+	sharedA, sharedB, runesA, runesB := shared(a, b, al.look)
 	n := len(runesA) + len(runesB)
 	if n > maxMyers || !al.spend(n*n) {
 		return
@@ -149,15 +151,21 @@ func differ() *diffmatchpatch.DiffMatchPatch {
 // would outweigh the rest. It returns where the others stood and the
 // rest as runes, numbered anew: go-diff passes runes through strings, so that
 // surrogates among them would be lost (its issue 89).
-func shared(a, b []symbol) (atA, atB []int, runesA, runesB []rune) {
+func shared(a, b []symbol, look func()) (atA, atB []int, runesA, runesB []rune) {
 	const first = 0x100
 	names := make(map[symbol]rune, len(a))
-	for _, s := range a {
+	for i, s := range a {
+		if i%lookEvery == 0 {
+			look()
+		}
 		if s&weak == 0 {
 			names[s] = 0
 		}
 	}
 	for i, s := range b {
+		if i%lookEvery == 0 {
+			look()
+		}
 		r, known := names[s]
 		if !known {
 			continue
@@ -169,6 +177,9 @@ func shared(a, b []symbol) (atA, atB []int, runesA, runesB []rune) {
 		atB, runesB = append(atB, i), append(runesB, r)
 	}
 	for i, s := range a {
+		if i%lookEvery == 0 {
+			look()
+		}
 		if r := names[s]; r != 0 {
 			atA, runesA = append(atA, i), append(runesA, r)
 		}
@@ -203,25 +214,25 @@ func (al *aligner) spend(steps int) bool {
 // anchors returns the longest ascending list of places where a run of size
 // symbols stands that occurs once in a and once in b and is no weak symbol alone
 // (the patience diff of Bram Cohen, on runs).
-func anchors(a, b []symbol, size int) []match {
+func anchors(a, b []symbol, size int, look func()) []match {
 	type place struct {
 		a, b           int32
 		timesA, timesB uint8 // 2 means more than once
 	}
 	places := make(map[uint64]place, len(a))
-	eachRun(a, size, func(i int, hash uint64) {
+	eachRun(a, size, look, func(i int, hash uint64) {
 		p := places[hash]
 		p.a, p.timesA = int32(i), min(p.timesA+1, 2)
 		places[hash] = p
 	})
-	eachRun(b, size, func(i int, hash uint64) {
+	eachRun(b, size, look, func(i int, hash uint64) {
 		if p, ok := places[hash]; ok {
 			p.b, p.timesB = int32(i), min(p.timesB+1, 2)
 			places[hash] = p
 		}
 	})
 	var unique []match
-	eachRun(a, size, func(i int, hash uint64) {
+	eachRun(a, size, look, func(i int, hash uint64) {
 		p := places[hash]
 		if size == 1 && a[i]&weak != 0 {
 			return
@@ -235,8 +246,11 @@ func anchors(a, b []symbol, size int) []match {
 
 // eachRun calls f with the start and hash (FNV-1a over symbols) of each run of
 // size symbols.
-func eachRun(symbols []symbol, size int, f func(int, uint64)) {
+func eachRun(symbols []symbol, size int, look func(), f func(int, uint64)) {
 	for i := 0; i+size <= len(symbols); i++ {
+		if i%lookEvery == 0 {
+			look()
+		}
 		hash := uint64(14695981039346656037)
 		for _, s := range symbols[i : i+size] {
 			hash = (hash ^ uint64(s)) * 1099511628211

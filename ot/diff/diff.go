@@ -36,8 +36,13 @@ import (
 //
 // The result shares no memory with the arguments except strings and attributes,
 // which are never modified.
-func Contents(before, after ot.Delta) ot.Delta {
+func Contents(before, after ot.Delta) ot.Delta { return ContentsWatched(before, after, func() {}) }
+
+// ContentsWatched is Contents, and calls look every few milliseconds. It may
+// panic to end the comparison, which leaves nothing behind.
+func ContentsWatched(before, after ot.Delta, look func()) ot.Delta {
 	a, b := layOut(before), layOut(after)
+	a.look, b.look = look, look
 	c := comparison{a: a, b: b, budget: maxSteps}
 	fixed := 0
 	if a.endsInNewline() && b.endsInNewline() {

@@ -15,6 +15,7 @@ const embedMark = "\uFFFC"
 type layout struct {
 	text string
 	runs []run
+	look func() // see ContentsWatched
 }
 
 // A run is one op of the content and where its text ends.

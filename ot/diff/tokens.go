@@ -27,6 +27,9 @@ type symbol uint32
 
 const weak symbol = 1 << 31
 
+// lookEvery is how many tokens are handled between two looks.
+const lookEvery = 1024
+
 func (t *tokens) len() int { return len(t.symbols) }
 
 func (t *tokens) start(i int) int {
@@ -40,6 +43,9 @@ func (t *tokens) start(i int) int {
 func (t *tokens) span(i, j int) span { return span{t.start(i), t.start(j)} }
 
 func (t *tokens) add(s symbol, end int) {
+	if len(t.symbols)%lookEvery == 0 {
+		t.layout.look()
+	}
 	t.symbols = append(t.symbols, s)
 	t.ends = append(t.ends, end)
 }
