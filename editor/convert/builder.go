@@ -92,14 +92,6 @@ func (b *builder) endLine(attrs ot.Attributes) {
 	b.lines = append(b.lines, l)
 }
 
-// finish returns the lines: at least one, the open one included.
-func (b *builder) finish() []line {
-	if len(b.open) > 0 || len(b.lines) == 0 {
-		b.endLine(nil)
-	}
-	return b.lines
-}
-
 // document returns the content that was read, which has at least one line.
 func (b *builder) document() ot.Delta {
 	b.content.takeAll(b.lines)

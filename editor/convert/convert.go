@@ -147,7 +147,9 @@ func (f Format) read(data []byte, schema Schema, w *work) (Document, error) {
 // then is of no use.
 //
 // Reading the file again gives the same content but for what the notes list.
-func (f Format) Write(ctx context.Context, out io.Writer, title string, seq uint64, content ot.Delta, src *Source, schema Schema, limits Limits) (ns []Note, err error) {
+func (f Format) Write(
+	ctx context.Context, out io.Writer, title string, seq uint64, content ot.Delta, src *Source, schema Schema, limits Limits,
+) (ns []Note, err error) {
 	w := newWork(ctx, limits)
 	err = guard(func() error {
 		ns, err = f.write(out, title, seq, content, src, schema, w)

@@ -67,9 +67,6 @@ func (r *lineReader) next() (line, style, int) {
 	return l, s, r.at.index - 1
 }
 
-// index is that of the next line.
-func (r *lineReader) index() int { return r.at.index }
-
 // mark returns the place before the next line, for back.
 func (r *lineReader) mark() place {
 	if r.ready {

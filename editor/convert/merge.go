@@ -25,7 +25,9 @@ import (
 // format lost something that the person changed, the person's change stays.
 //
 // Limits and the end of ctx end it as they do Read.
-func (f Format) Merge(ctx context.Context, base ot.Delta, data []byte, src *Source, schema Schema, limits Limits) (edit ot.Delta, ns []Note, err error) {
+func (f Format) Merge(
+	ctx context.Context, base ot.Delta, data []byte, src *Source, schema Schema, limits Limits,
+) (edit ot.Delta, ns []Note, err error) {
 	w := newWork(ctx, limits)
 	err = guard(func() error {
 		edit, ns, err = f.merge(base, data, src, schema, w)
