@@ -11,8 +11,11 @@
 // nobody has touched byte for byte as it was; see [Source].
 //
 // All functions are safe for concurrent use; nothing here knows pages, time or
-// storage. Work and memory grow with the size of the input only: nesting is
-// read to a fixed depth. The size itself is for the caller to limit.
+// storage. Work and memory grow in proportion to the size of the input: nesting
+// is read to a fixed depth, and what a file may expand to is bounded before a
+// parser sees it. A caller's [Limits] bound the memory that a conversion holds
+// and the size of what is read; its context ends a conversion within some
+// milliseconds. Writers go through a page line by line and write as they go.
 //
 // Markdown is CommonMark with GitHub's tables, task lists, strikethrough and
 // autolinks. HTML is read the way a browser lays it out and written as HTML5.

@@ -172,6 +172,31 @@ func TestWhatCannotBeReservedEndsTheConversion(t *testing.T) {
 	}
 }
 
+// A file that is too much to be compared with keeps no page from being written.
+func TestWritingDoesWithoutASourceThatIsTooMuch(t *testing.T) {
+	sparse := strings.Repeat("|a", 1000) + "\n" + strings.Repeat("|-", 1000) + "\n" + strings.Repeat("|\n", 1000)
+	for name, c := range map[string]struct {
+		source string
+		limits Limits
+	}{
+		"a table": {sparse, Limits{}},
+		"memory":  {strings.Repeat("a\n\n", 10_000), Limits{Bytes: 1 << 20}},
+		"lines":   {strings.Repeat("a\n\n", 200_000), Limits{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			content := ot.Delta{{Insert: "one"}, {Insert: "\n", Attributes: ot.MakeAttributes(ot.Attr{Name: "comment:a", Value: ot.True})}}
+			var file strings.Builder
+			ns, err := mustFormat(t, "md").Write(t.Context(), &file, "", 1, content, &Source{"md", []byte(c.source)}, pageSchema{}, c.limits)
+			if err != nil || file.String() != "one\n" {
+				t.Fatalf("written %q, err %v", file.String(), err)
+			}
+			if len(ns) != 2 || ns[0].Count != 1 || ns[1].Count != 1 {
+				t.Errorf("notes %v, want one of the comment and one of the source", ns)
+			}
+		})
+	}
+}
+
 // A panic of our own making is no limit.
 func TestOtherPanicsPass(t *testing.T) {
 	defer func() {

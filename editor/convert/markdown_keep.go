@@ -18,33 +18,44 @@ const listSeparator = "<!-- -->"
 // is written anew. Chunks that give no lines (comments, front matter, link
 // definitions) stay with their neighbours.
 //
-// It reports false, and has written nothing, where page and file are too large
-// to be held as blocks.
+// It reports false, and has written nothing, where page and file take too much
+// to be compared. They must not keep the page from being written at all.
 func (w *markdownWriter) keepSource(source *Source) bool {
 	if w.tooLargeToKeep(source) {
-		w.notes.add("source", 0, "The page is too large to be compared with the file that it came from, and was written in a form of its own.")
+		w.notes.add("source", 0, noteNotKept)
 		return false
 	}
 	start, held := w.lines.mark(), w.work.mark()
 	defer w.work.release(held)
-	var k *keeper
-	if err := guard(func() error { k = newKeeper(w, w.lines.rest(), source); return nil }); err != nil {
-		var limit *LimitError
-		if !errors.As(err, &limit) || limit.What != TableCells {
-			w.work.stop(err)
-		}
-		// Such a file comes in no longer. This one did.
+	keeping := *w
+	var text string
+	err := guard(func() error {
+		lines := w.lines.rest()
+		keeping.notes = w.notes.clone() // of the lines above all has been noted
+		text = newKeeper(&keeping, lines, source).file()
+		return nil
+	})
+	var limit *LimitError
+	switch {
+	case err == nil:
+		*w.notes = *keeping.notes
+		w.out.write(text)
+		return true
+	case errors.As(err, &limit):
+		w.notes.add("source", 0, noteNotKept)
 		w.lines.back(start)
 		return false
 	}
-	w.out.write(k.file())
-	return true
+	w.work.stop(err)
+	return false
 }
 
-// A page may cost this much memory where it is compared with its file: more
-// than this many times its bytes is left to pages of moderate size.
+const noteNotKept = "The page, or the file that it came from, is too large for them to be compared, so all of it was written in a form of its own."
+
+// A comparison of page and file may hold this much memory, or this many times
+// their bytes if that is more.
 const (
-	keepsAlways  = 32 << 20
+	keepsAlways  = 128 << 20
 	keepsTimes   = 10
 	bytesPerPair = 1000 // a line of the page or the file, as a block
 )

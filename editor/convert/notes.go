@@ -1,5 +1,10 @@
 package convert
 
+import (
+	"maps"
+	"slices"
+)
+
 // maxNotes bounds the notes of one conversion: an attribute that nobody knows
 // may have any name.
 const maxNotes = 100
@@ -47,3 +52,5 @@ func (n *notes) more(count int) {
 func (n *notes) list() []Note { return n.all }
 
 func newNotes() *notes { return &notes{} }
+
+func (n *notes) clone() *notes { return &notes{slices.Clone(n.all), maps.Clone(n.index)} }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -64,7 +65,14 @@ func (q *conversions) run(ctx context.Context, size int, convert func(convert.Li
 }
 
 func limitsFor(size int, memory *budget.Hold) convert.Limits {
-	return convert.Limits{Bytes: mostMemory + mostPerByte*int64(size), Lines: maxLines, Size: maxSize, Reserve: memory.Grow}
+	reserve := func(bytes int64) error {
+		err := memory.Grow(bytes)
+		if never := (*budget.NeverError)(nil); errors.As(err, &never) {
+			return &convert.LimitError{What: convert.Memory, Limit: never.Limit}
+		}
+		return err
+	}
+	return convert.Limits{Bytes: mostMemory + mostPerByte*int64(size), Lines: maxLines, Size: maxSize, Reserve: reserve}
 }
 
 // places are those that may run at once, and a queue before them.

@@ -87,10 +87,10 @@ func TestConversionsGiveBackWhatTheyTook(t *testing.T) {
 	if len(q.large.free) != 0 || memory.Used() != 0 {
 		t.Errorf("after panics %d places and %d bytes are held", len(q.large.free), memory.Used())
 	}
-	var never *budget.NeverError
+	var limit *convert.LimitError
 	err := q.run(t.Context(), 1, func(l convert.Limits) error { return l.Reserve(40 << 20) })
-	if !errors.As(err, &never) || memory.Used() != 0 {
-		t.Errorf("err = %v with %d bytes held, want a *budget.NeverError and none", err, memory.Used())
+	if !errors.As(err, &limit) || memory.Used() != 0 {
+		t.Errorf("err = %v with %d bytes held, want a *convert.LimitError and none", err, memory.Used())
 	}
 }
 
