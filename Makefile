@@ -10,7 +10,7 @@ FUZZTIME ?= 1m
 BENCHTIME ?= 1s
 BENCHCOUNT ?= 3
 
-GOFILES  := $(shell find cmd editor licences ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
+GOFILES  := $(shell find cmd editor ot push storage frontend -name '*.go' -not -path '*/node_modules/*')
 APPFILES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path 'frontend/dist/*' -not -name '*.go')
 
 .PHONY: run test bench build race fuzz soak lint advisories e2e frontend generate clean help packages shot plot
@@ -39,7 +39,7 @@ plot: build ## measure README's plot again
 
 build: bin/halley ## build bin/halley, the browser app included
 
-bin/halley: go.mod go.sum licences/notices.txt $(GOFILES) frontend/dist/index.html
+bin/halley: go.mod go.sum editor/licences/notices.txt $(GOFILES) frontend/dist/index.html
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/halley
 
 frontend: frontend/dist/index.html ## build the browser app
@@ -67,7 +67,7 @@ soak: build packages ## the long forms of tests
 	HALLEY_SOAK=1 $(GO) test -count=1 -timeout 4h ./...
 
 lint: frontend/node_modules e2e/node_modules ## gofmt, vet, staticcheck, errcheck, ineffassign; biome and tsc; known advisories
-	@test -z "$$(gofmt -l cmd editor licences ot push storage e2e frontend/*.go)" || { gofmt -l cmd editor licences ot push storage e2e frontend/*.go; echo 'run gofmt -w on these'; exit 1; }
+	@test -z "$$(gofmt -l cmd editor ot push storage e2e frontend/*.go)" || { gofmt -l cmd editor ot push storage e2e frontend/*.go; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) errcheck -ignoretests -exclude .tools/errcheck.txt ./...
