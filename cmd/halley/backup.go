@@ -266,11 +266,10 @@ func fewerThan(now, before backup.Counts) string {
 // confirmed asks on a terminal; without one the answer is no.
 func confirmed(env environ, question string) bool {
 	in, isFile := env.stdin.(*os.File)
-	out, alsoFile := env.stderr.(*os.File)
-	if !isFile || !alsoFile || !term.IsTerminal(int(in.Fd())) || !term.IsTerminal(int(out.Fd())) {
+	if !isFile || !term.IsTerminal(int(in.Fd())) || terminalOf(env.stderr) == nil {
 		return false
 	}
-	fmt.Fprint(out, question)
+	fmt.Fprint(env.stderr, question)
 	answer, _ := bufio.NewReader(in).ReadString('\n') // no answer is no
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return answer == "y" || answer == "yes"

@@ -2,7 +2,7 @@
 // Halley itself, the Go standard library, the Go modules that are linked in, and
 // the npm packages in the browser app.
 //
-// notices.txt is made by licences/collect and kept in the repository, so that a
+// notices.txt is made by editor/licences/collect and kept in the repository, so that a
 // build needs neither the network nor the browser app's packages for it. A test
 // fails where go.mod or package-lock.json have moved on; `make generate` writes
 // it again. The package imports nothing and is safe for concurrent use.

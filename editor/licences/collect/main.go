@@ -1,5 +1,5 @@
 // Command collect writes the licences of everything that the halley program
-// contains to standard output, for licences/notices.txt. Run it at the root of
+// contains to standard output, for editor/licences/notices.txt. Run it at the root of
 // the repository, with the npm packages of frontend/ installed.
 package main
 
