@@ -241,16 +241,17 @@ func TestAttackers(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), lasts)
 	defer cancel()
-	counts := attack(ctx, url, seed, guests)
+	counts := attack(ctx, url, seed, guests, lasts)
 	t.Log(counts)
 	if counts["200"]+counts["201"]+counts["204"] == 0 {
 		t.Error("no call of the attackers was answered with success: they attack nothing")
 	}
 }
 
-// attack has guests call the server until ctx ends, and counts its answers.
-func attack(ctx context.Context, url string, seed uint64, guests int) map[string]int {
-	c := &campaign{url: url, counts: map[string]int{}}
+// attack has guests call the server until ctx ends, after about that time, and
+// counts its answers.
+func attack(ctx context.Context, url string, seed uint64, guests int, lasts time.Duration) map[string]int {
+	c := &campaign{url: url, holds: min(lasts/3, time.Minute), counts: map[string]int{}}
 	for i := range guests {
 		g := newAttacker(c, i, rand.New(rand.NewPCG(seed, uint64(i))))
 		c.running.Go(func() { g.run(ctx) })

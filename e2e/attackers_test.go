@@ -21,6 +21,7 @@ import (
 // A campaign is what attackers share.
 type campaign struct {
 	url     string
+	holds   time.Duration // how long a connection is held at most
 	running sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
@@ -330,7 +331,7 @@ func (a *attacker) byHand(ctx context.Context, text string) {
 			return
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(a.holds))
 		if _, err := io.WriteString(conn, text); err != nil {
 			a.count("hung up on")
 			return

@@ -363,6 +363,7 @@ func (ps *Pages) checkRequest(ctx context.Context, p Principal, id PageID, r *re
 // submit carries a request to its page, as often as it takes: the page may
 // leave memory meanwhile, and an edit that lags is first brought near.
 func (ps *Pages) submit(ctx context.Context, id PageID, r *request) (uint64, error) {
+	r.maxCost = ps.cfg.MaxTransformCost
 	for {
 		v, err := ps.ask(ctx, id, r)
 		if err == nil && v.kind < lagging {
@@ -431,8 +432,8 @@ func (ps *Pages) ask(ctx context.Context, id PageID, r *request) (verdict, error
 // blame turns the index of an op that cuts a surrogate pair, found in the
 // edit as transformed, into the index of the op as it was sent.
 func (ps *Pages) blame(ctx context.Context, id PageID, r *request, err error) error {
-	var bad *ot.InvalidError
-	if !errors.As(err, &bad) || r.Invalid != nil {
+	var cut *cutError
+	if !errors.As(err, &cut) {
 		return err
 	}
 	content, _, readErr := ps.contentAt(ctx, id, r.Base)

@@ -126,6 +126,7 @@ type request struct {
 	bytes  int64 // that the delta as sent holds
 
 	normalized ot.Delta // see normal
+	maxCost    int      // operations × changes; 0: any
 
 	refused error // trash or a lost right: said after a resend is recognised
 
@@ -232,7 +233,7 @@ func (s *state) take(r *request) (verdict, error) {
 	if r.near != nil {
 		base, delta = r.near.base, r.near.delta
 	}
-	if s.seq-base > uint64(len(s.recent)) {
+	if s.seq-base > uint64(len(s.recent)) || r.tooCostly(s.seq-base) {
 		return verdict{kind: lagging}, nil
 	}
 	since := s.recent[len(s.recent)-int(s.seq-base):]
@@ -250,6 +251,12 @@ func (s *state) take(r *request) (verdict, error) {
 		return verdict{kind: lagging}, nil
 	}
 	return s.advance(r, delta)
+}
+
+// tooCostly reports whether an edit that lags by that many changes may be refused
+// for its cost. That comes before what is wrong with its delta.
+func (r *request) tooCostly(behind uint64) bool {
+	return r.near == nil && r.maxCost > 0 && uint64(len(r.Delta))*behind > uint64(r.maxCost)
 }
 
 // transformWithin transforms d over changes, unless that costs more than most.
@@ -274,6 +281,12 @@ func (s *state) fits(d ot.Delta, since []recent) error {
 	return checkFit(d, length)
 }
 
+// A cutError says that an edit which fits its base, as transformed, cuts through
+// a surrogate pair: only the content shows that.
+type cutError struct{ error }
+
+func (e *cutError) Unwrap() error { return e.error }
+
 // advance applies the transformed delta and counts it.
 func (s *state) advance(r *request, delta ot.Delta) (verdict, error) {
 	// A page that is over its limit (it was lowered) can still shrink.
@@ -281,7 +294,7 @@ func (s *state) advance(r *request, delta ot.Delta) (verdict, error) {
 	case errors.Is(err, ot.ErrTooLarge):
 		return verdict{}, ErrPageFull
 	case err != nil:
-		return verdict{}, err
+		return verdict{}, &cutError{err}
 	}
 	s.seq++
 	s.note(delta)

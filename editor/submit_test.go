@@ -236,6 +236,30 @@ func TestLaggingEdit(t *testing.T) {
 	}
 }
 
+// What costs too much is said before what is wrong with the delta, also of an
+// edit that the page could transform itself; and an edit that does not fit its
+// base is not blamed for cutting a character.
+func TestCostIsCheckedBeforeFit(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	t.Cleanup(func() { store.Close() })
+	const changes = 100
+	ps := openPages(t, store, Config{MaxTransformCost: 3 * changes})
+	id := newPage(t, ps, "end")
+	for n := range changes {
+		submit(t, ps, ann, id, edit("client-a", uint64(n)+1, uint64(n)+1, `[{"insert":"x"}]`))
+	}
+	tooMany := `[{"insert":"1"},{"retain":1},{"insert":"2"},{"retain":9},{"insert":"3"}]`
+	var old *BaseTooOldError
+	if _, err := ps.Submit(t.Context(), bob, id, edit("client-b", 1, 1, tooMany)); !errors.As(err, &old) {
+		t.Errorf("an edit that costs too much and does not fit: %v, want a BaseTooOldError", err)
+	}
+	_, err := ps.Submit(t.Context(), bob, id, edit("client-b", 1, 1, `[{"insert":"1"},{"retain":9}]`))
+	var bad *ot.InvalidError
+	if !errors.As(err, &bad) || bad.Op != 1 || !strings.Contains(err.Error(), "past the end") {
+		t.Errorf("an edit past the end of its base: %v, want an InvalidError of op 1 that says so", err)
+	}
+}
+
 // appendMany puts n times the same change into the log, under one sync.
 func appendMany(t *testing.T, log storage.Log, id PageID, head uint64, n int, ops string) {
 	t.Helper()

@@ -40,7 +40,7 @@ func measured(t *testing.T, what string, size int, convert func(*work) error) {
 	if err != nil && !errors.As(err, &limit) && !errors.As(err, &syntax) {
 		t.Fatalf("%s: %v", what, err)
 	}
-	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(freeBytes+bytesPerByte*size); got > most {
+	if got, most := after.TotalAlloc-before.TotalAlloc, raceFactor*uint64(freeBytes+bytesPerByte*size); got > most {
 		t.Errorf("%s of %d bytes allocates %d bytes, want at most %d", what, size, got, most)
 	}
 	if got, most := *w.ctx.(steps).n, freeTicks+ticksPerByte*size; got > most {
