@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"math"
 	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -39,13 +43,55 @@ func checkMemory(asked mebibytes) error {
 	return nil
 }
 
-// newBudget bounds what callers may hold at a time. The collector gets the
-// whole limit, callers half of it: the rest is for the program itself, and for
-// garbage that has not been collected yet. A GOMEMLIMIT in the environment
-// stays in force.
+// How the limit is divided, in tenths: what the Go runtime may hold, of which
+// callers get a half, since the rest is the program itself and garbage; and what
+// of the store's mapped file may be resident.
+const (
+	runtimeTenths  = 8
+	budgetTenths   = 4
+	residentTenths = 2
+)
+
+// newBudget bounds what callers may hold at a time, and has the collector keep
+// to its part of limit. A GOMEMLIMIT in the environment stays in force.
 func newBudget(limit int64) *budget.Budget {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(limit)
+		debug.SetMemoryLimit(limit / 10 * runtimeTenths)
 	}
-	return budget.New(limit / 2)
+	return budget.New(limit / 10 * budgetTenths)
+}
+
+// correctEvery is how often the budget is corrected: memory grows by some
+// megabytes in that time.
+const correctEvery = 50 * time.Millisecond
+
+// correcting starts to correct the budget, and returns what ends it.
+func correcting(b *budget.Budget) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { correct(ctx, b) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// correct compares what the Go runtime holds with its limit, until ctx ends. The
+// budget's counts are estimates, and the collector gives up on its limit rather
+// than stop the program: then callers get less.
+func correct(ctx context.Context, b *budget.Budget) {
+	limit := debug.SetMemoryLimit(-1)
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	ticker := time.NewTicker(correctEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		metrics.Read(samples)
+		held := int64(samples[0].Value.Uint64() - samples[1].Value.Uint64())
+		b.SetExcess(held - limit)
+	}
 }

@@ -113,7 +113,9 @@ func serve(ctx context.Context, env environ, args []string) error {
 	}
 	defer f.close()
 	defer f.reloadOnSignal()()
-	w, err := openWorkspace(ctx, cfg.data, newBudget(memoryLimit(cfg.memory)), cfg.people, cfg.pages(), f.edge())
+	memory := newBudget(memoryLimit(cfg.memory))
+	defer correcting(memory)()
+	w, err := openWorkspace(ctx, cfg.data, memory, cfg.people, cfg.pages(), f.edge())
 	if errors.Is(err, bolt.ErrInUse) {
 		return fmt.Errorf("another halley is serving the folder %s; stop it, or give --data another folder", cfg.data)
 	}

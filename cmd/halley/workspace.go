@@ -46,7 +46,7 @@ func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, peopl
 	cfg.Version, cfg.Metrics = version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
-	stored.MaxResident = memory.Limit() / 2
+	stored.MaxResident = memory.Limit() / budgetTenths * residentTenths
 	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
 	store, err := bolt.Open(dir, stored)
 	if err != nil {

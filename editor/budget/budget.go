@@ -56,6 +56,7 @@ type Budget struct {
 
 	mu     sync.Mutex // guards used, shares and the fields of each share
 	used   int64
+	excess int64 // see SetExcess
 	shares []*Share
 }
 
@@ -171,8 +172,8 @@ func (b *Budget) take(s *Share, n int64) (lacking int64) {
 	switch {
 	case s.limit > 0 && s.used+n > s.limit:
 		return -1
-	case b.limit > 0 && b.used+n > b.limit:
-		return b.used + n - b.limit
+	case b.limit > 0 && b.used+b.excess+n > b.limit:
+		return b.used + b.excess + n - b.limit
 	}
 	b.add(s, n)
 	return 0
@@ -214,9 +215,21 @@ func (s *Share) Over() int64 {
 		over = s.used - s.limit
 	}
 	if b.limit > 0 {
-		over = max(over, b.used-b.limit)
+		over = max(over, b.used+b.excess-b.limit)
 	}
 	return max(0, min(over, s.used))
+}
+
+// SetExcess corrects the estimates: bytes is by how much the process was measured
+// to hold more than it should. Until the next call the budget has that much less,
+// so that callers are refused and caches shrink.
+func (b *Budget) SetExcess(bytes int64) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.excess = max(0, bytes)
 }
 
 // reclaim has the caches of other shares, and s's own, free bytes.

@@ -119,6 +119,26 @@ func TestTakeOwn(t *testing.T) {
 	}
 }
 
+// What is measured beyond the estimates is taken from everybody, until it is gone.
+func TestExcessLeavesLess(t *testing.T) {
+	b := New(100)
+	s, cache := b.Share("work", 1), b.Share("pages", 1)
+	cache.Shrinks(func(bytes int64) { cache.Give(min(bytes, cache.Used())) })
+	b.SetExcess(70)
+	var busy *BusyError
+	if err := s.Take(31); !errors.As(err, &busy) {
+		t.Errorf("31 of 100 with an excess of 70 = %v, want a BusyError", err)
+	}
+	cache.Add(20)
+	if err := s.Take(30); err != nil || cache.Used() != 0 {
+		t.Errorf("30 = %v with the cache at %d, want the cache to yield", err, cache.Used())
+	}
+	b.SetExcess(-5)
+	if err := s.Take(70); err != nil {
+		t.Errorf("70 more without an excess = %v, want no error", err)
+	}
+}
+
 func TestNilShareGrantsAll(t *testing.T) {
 	var b *Budget
 	s := b.Share("none", 1)
@@ -128,6 +148,7 @@ func TestNilShareGrantsAll(t *testing.T) {
 	}
 	h.Release()
 	s.Add(1)
+	b.SetExcess(1)
 	if s.Used() != 0 || s.Over() != 0 || s.Limit() != 0 {
 		t.Error("a nil share counts")
 	}
