@@ -171,8 +171,11 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 }
 
 func (pr *presence) takePlace(user string) error {
-	if pr.total >= maxAllPlaces || pr.places[user] >= maxPlaces {
+	switch {
+	case pr.places[user] >= maxPlaces:
 		return &TooManyError{lineGrace}
+	case pr.total >= maxAllPlaces: // others' doing, so lines go on without
+		return &budget.BusyError{Share: "presence", Bytes: placeBytes, After: lineGrace}
 	}
 	if err := pr.share.Take(placeBytes); err != nil {
 		return err

@@ -48,6 +48,7 @@ const (
 	workCreate   = 4
 	workImport   = 4
 	workUpload   = 1
+	workAlong    = 0.05 // a file that comes along with an import, of up to 2,000
 	workMerge    = 2
 	workExport   = 2
 	workSearch   = 2
