@@ -21,9 +21,8 @@ const (
 
 	presencePerSecond = 20 // of one client
 
-	// A place is one client on one page. A person may have so many, and each is
-	// counted for the budget.
-	maxPlaces    = 2000
+	// A place is one client on one page. Each counts for the budget.
+	maxPlaces    = 2000   // of one person
 	maxAllPlaces = 50_000 // of everybody
 	placeBytes   = 768
 

@@ -294,7 +294,8 @@ func (w *markdownWriter) callout(b block) {
 	case !ok:
 		w.notes.addMany("callout", w.count(b), w.first+b.first+1, "Markdown has no such callout; it became a quote.")
 	case b.style.kind == quote:
-		w.notes.addMany("blockquote", w.count(b), w.first+b.first+1, "Of several formats on one line only the one that is shown was written.")
+		w.notes.addMany("blockquote", w.count(b), w.first+b.first+1,
+			"Of several formats on one line only the one that is shown was written.")
 	}
 	w.quote(b, alert)
 }

@@ -147,7 +147,7 @@ func (s localSchema) CheckEmbed(e ot.Embed) error {
 	return s.Schema.CheckEmbed(e)
 }
 
-// A namingSchema keeps in mind which local files it has refused.
+// A namingSchema notes which local files it has refused.
 type namingSchema struct {
 	editor.Schema
 	refused *leftOut
@@ -279,7 +279,7 @@ func sameLink(op ot.Op, link ot.Value) bool {
 	return other == link
 }
 
-// attachment is what stands in place of a link to a file: text becomes the name
+// attachment returns the ops that replace a link to a file: text becomes the name
 // of the attachment, and pictures stay before it.
 func attachment(linked ot.Delta, local string, f broughtFile) (out ot.Delta) {
 	var text strings.Builder
@@ -309,7 +309,7 @@ func without(attrs ot.Attributes, names ...string) ot.Attributes {
 // namedFiles is how many files the notes name that are left out.
 const namedFiles = 20
 
-// A leftOut gathers the files that a document shows and the workspace has not.
+// A leftOut collects the files that a document shows and the workspace lacks.
 type leftOut struct {
 	names []string
 	count int
@@ -363,8 +363,8 @@ func (s *Server) withoutUnknown(ctx context.Context, p editor.Principal, id edit
 	return out, left.notes(), nil
 }
 
-// description is op with words in place of the file that it shows; without an
-// insert where there are none.
+// description returns op with words in place of the file that it shows; its insert
+// is empty where the file has no description.
 func description(op ot.Op) ot.Op {
 	words := embedName(op)
 	if op.Embed.Type == "image" {

@@ -118,7 +118,10 @@ func (f *File) readIndex(at int64) (parts []Part, made []string, err error) {
 			payloads++
 			d := Decoder{Rest: payload}
 			for range d.Uvarint() {
-				p := Part{Kind: Kind(d.Uvarint()), Name: d.String(), number: uint32(d.Uvarint()), at: int64(d.Uvarint()), length: int64(d.Uvarint())}
+				p := Part{
+					Kind: Kind(d.Uvarint()), Name: d.String(),
+					number: uint32(d.Uvarint()), at: int64(d.Uvarint()), length: int64(d.Uvarint()),
+				}
 				if d.Err != nil || p.at < 0 || p.length < 0 || p.at > f.size || p.length > f.size-p.at {
 					bad = errPayload
 					return false
