@@ -223,7 +223,9 @@ func pastOf(ctx context.Context, store storage.Store, logger *slog.Logger, id Pa
 }
 
 // readPast is pastOf, and counts the memory that it takes; nil counts nothing.
-func readPast(ctx context.Context, store storage.Store, logger *slog.Logger, id PageID, seq uint64, read *pageRead) (p past, from uint64, err error) {
+func readPast(
+	ctx context.Context, store storage.Store, logger *slog.Logger, id PageID, seq uint64, read *pageRead,
+) (p past, from uint64, err error) {
 	if p, err = nearestPast(ctx, store, logger, id, seq, read); err != nil {
 		return past{}, 0, fmt.Errorf("read page %s at seq %d: %w", id, seq, err)
 	}

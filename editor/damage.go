@@ -94,14 +94,15 @@ func (d *Damage) file(h storage.Hash) error {
 func (ps *Pages) Damage() *Damage { return &ps.damage }
 
 // CheckFile reads a file whose bytes were not the right ones, and notes and logs
-// that it is damaged, unless it is sound after all: somebody may have uploaded it
-// again meanwhile. The error is a *storage.CorruptError where it is damaged.
+// that it is damaged, unless it is sound by now: somebody may have uploaded it
+// again. The error is a *storage.CorruptError where it is damaged.
 func (ps *Pages) CheckFile(ctx context.Context, h storage.Hash) error {
 	err := VerifyFile(ctx, ps.store, h)
 	var corrupt *storage.CorruptError
 	if errors.As(err, &corrupt) {
 		if ps.damage.Add(Damaged{DamagedFile, h.String(), corrupt.Reason, ps.cfg.Now()}) {
-			ps.cfg.Logger.Error("a file is damaged on the disk; uploading the same file again repairs it", "file", h.String(), "error", corrupt)
+			ps.cfg.Logger.Error("a file is damaged on the disk; uploading the same file again repairs it",
+				"file", h.String(), "error", corrupt)
 		}
 	}
 	return err

@@ -246,7 +246,8 @@ func (ps *Pages) Join(ctx context.Context, p Principal, f Follow) (refused []Ref
 
 func (f Follow) check() error {
 	if n := len(f.Pages) * len(f.Clients); n > MaxPlacesALine {
-		return &BadValueError{"client", fmt.Sprintf("is given too often: %d pages with %d clients are %d places, and a line has at most %d; open several lines",
+		return &BadValueError{"client", fmt.Sprintf(
+			"is given too often: %d pages with %d clients are %d places, and a line has at most %d; open several lines",
 			len(f.Pages), len(f.Clients), n, MaxPlacesALine)}
 	}
 	for _, client := range f.Clients {

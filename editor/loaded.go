@@ -102,7 +102,8 @@ func (ps *Pages) makeRoom() {
 	}
 }
 
-// shrink unloads pages that hold so many bytes, and waits until they have ended.
+// shrink unloads pages that hold the given number of bytes, and waits at most
+// yieldTime until they have ended.
 func (ps *Pages) shrink(bytes int64) {
 	var leaving []*page
 	ps.mu.Lock()

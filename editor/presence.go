@@ -21,9 +21,8 @@ const (
 
 	presencePerSecond = 20 // of one client
 
-	// A place is one client on one page. A person may have so many, and each is
-	// counted for the budget.
-	maxPlaces    = 2000
+	// A place is one client on one page. Each counts for the budget.
+	maxPlaces    = 2000   // of one person
 	maxAllPlaces = 50_000 // of everybody
 	placeBytes   = 768
 
@@ -171,8 +170,11 @@ func (pr *presence) guest(id PageID, client string, who Principal) (*room, *gues
 }
 
 func (pr *presence) takePlace(user string) error {
-	if pr.total >= maxAllPlaces || pr.places[user] >= maxPlaces {
+	switch {
+	case pr.places[user] >= maxPlaces:
 		return &TooManyError{lineGrace}
+	case pr.total >= maxAllPlaces: // others' doing, so lines go on without
+		return &budget.BusyError{Share: "presence", Bytes: placeBytes, After: lineGrace}
 	}
 	if err := pr.share.Take(placeBytes); err != nil {
 		return err

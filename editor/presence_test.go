@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"halley/editor/budget"
 	"halley/push"
 )
 
@@ -385,5 +386,27 @@ func TestPresenceIsBounded(t *testing.T) {
 			t.Errorf("a minute later %d clients are counted and %d held, want none", n, ps.presence.len())
 		}
 		post(t, ps, ann, id, "client-again", StateActive)
+	})
+}
+
+// TestNoRoomForPresence: where others have taken every place, a line opens
+// without one.
+func TestNoRoomForPresence(t *testing.T) {
+	inBubble(t, func(t *testing.T, ps *Pages, id PageID) {
+		ps.presence.mu.Lock()
+		ps.presence.total += maxAllPlaces
+		ps.presence.mu.Unlock()
+		_, release, err := ps.Join(t.Context(), ann, Follow{Pages: []PageID{id}, Clients: []string{"client-of-ann"}})
+		if err != nil {
+			t.Fatalf("Join() without room for presence: %v", err)
+		}
+		release()
+		var busy *budget.BusyError
+		if err := ps.Presence(t.Context(), ann, id, Here{Client: "client-of-ann", State: StateActive}); !errors.As(err, &busy) {
+			t.Errorf("Presence() without room = %v, want a *BusyError", err)
+		}
+		ps.presence.mu.Lock()
+		ps.presence.total -= maxAllPlaces
+		ps.presence.mu.Unlock()
 	})
 }

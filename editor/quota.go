@@ -24,7 +24,7 @@ func (e *QuotaError) Error() string {
 	if e.OfPerson {
 		whose, flag = "your uploads", "--quota-person"
 	}
-	return fmt.Sprintf("%s take %s of the %s that are kept here, and this file does not fit; whoever runs the server can allow more (%s)",
+	return fmt.Sprintf("%s take %s of the %s that are allowed here, and this file does not fit; the person who runs the server can allow more (%s)",
 		whose, mebibytes(e.Used), mebibytes(e.Allowed), flag)
 }
 
@@ -82,7 +82,7 @@ type receiving struct {
 // receive counts what p uploads. The caller calls end when it is over.
 func (q *quota) receive(ctx context.Context, p Principal, from io.Reader) *receiving {
 	u := &receiving{quota: q, ctx: ctx, who: p.ID, from: from}
-	// Programs act for whoever runs the server.
+	// Programs act for the person who runs the server.
 	if q.person > 0 && p.Kind != KindProgram {
 		u.mine = q.usage(p.ID)
 	}

@@ -91,7 +91,7 @@ func (c Config) withDefaults() Config {
 const (
 	streamsFraction = 0.4
 	ringsFraction   = 0.2
-	largeFraction   = 8 // one part in so many, of events of unusual size
+	largeFraction   = 8 // events of unusual size have one part in this many
 )
 
 // pushConfig has the push line draw on the budget.

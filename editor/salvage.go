@@ -29,9 +29,8 @@ func NewReplay(PageID) func(storage.Change) ([]storage.Hash, error) {
 
 // Salvage puts the newest content of a page on top of its log, which a restore
 // had to end early because a change in the middle is damaged. later is a sound
-// checkpoint from behind the damage, the zero one where there is none, and
-// changes yields what follows it, or else the log, without a gap. No text is lost
-// then, only who wrote it: the change that Salvage appends has no author. It
+// checkpoint from behind the damage (zero: there is none), and changes yields what
+// follows it, or else the log, without a gap. So no text is lost, only who wrote it: the change that Salvage appends has no author. It
 // returns the seq of that change, 0 where there is nothing newer, and the seq
 // whose content it restored.
 func Salvage(

@@ -24,7 +24,7 @@ const (
 	// searchBytes is what a search that waits or runs holds, without the page
 	// that it reads.
 	searchBytes = 256 << 10
-	// A search has at most so many words, and characters.
+	// What a search may ask for.
 	maxSearchWords = 32
 	maxSearchChars = 500
 )

@@ -93,8 +93,8 @@ func (c *Clock) Now() time.Time {
 	return wall
 }
 
-// Saved returns what NewClock needs to go on after a restart. Whoever stores it
-// does so about once an hour: running time since then is lost in a crash.
+// Saved returns what NewClock needs to go on after a restart. Store it about once
+// an hour: running time since the last Saved is lost in a crash.
 func (c *Clock) Saved() []byte {
 	c.note()
 	_, running := c.read()

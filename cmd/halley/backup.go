@@ -87,11 +87,11 @@ func (cfg keepConfig) mayReplace() error {
 	case err == nil && os.SameFile(there, store):
 		return fmt.Errorf("%s is the workspace itself; give the backup another name", cfg.file)
 	case !there.Mode().IsRegular():
-		return fmt.Errorf("%s is there already, and no file", cfg.file)
+		return fmt.Errorf("%s is there already, and is not a regular file", cfg.file)
 	case cfg.force || there.Size() == 0 || bolt.IsBackup(cfg.file):
 		return nil
 	}
-	return fmt.Errorf("%s is there already, and no backup that nobody uses; give another name, or --force to replace it", cfg.file)
+	return fmt.Errorf("%s is there already, and is not a backup, or a server has it open; give another name, or --force to replace it", cfg.file)
 }
 
 // A madeBackup is a backup that was written.
@@ -112,8 +112,8 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (made madeBac
 	if err != nil {
 		return made, err
 	}
-	defer os.Remove(temp.Name()) // once it is renamed there is none
-	defer temp.Close()           // which lets go of its lock
+	defer os.Remove(temp.Name()) // which fails once it is renamed
+	defer temp.Close()           // which releases its lock
 	if err := copyStore(ctx, env, cfg.data, &syncing{file: temp}); err != nil {
 		return made, err
 	}

@@ -122,7 +122,7 @@ func TestBackupReplaces(t *testing.T) {
 	if said, err := os.ReadFile(other); err != nil || string(said) != "a diary" {
 		t.Errorf("what stood in the backup's place is now %q, %v", said, err)
 	}
-	run(folder).wantOneLine(t, 1, "no file")
+	run(folder).wantOneLine(t, 1, "not a regular file")
 	for _, args := range [][]string{{filepath.Join(dir, bolt.FileName)}, {filepath.Join(dir, bolt.FileName), "--force"}} {
 		run(args...).wantOneLine(t, 1, "is the workspace itself")
 	}

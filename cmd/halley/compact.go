@@ -10,12 +10,12 @@ import (
 
 const compactUsage = `
 
-Writes a workspace's file anew, without the room that deletion has left in it:
-a server uses that room again, but the file never shrinks by itself. Nobody may
-have the workspace open, and there must be room for a second file. Where
+Writes a workspace's file again, without the free space that deletion has left in
+it: a server uses that space again, but the file never shrinks by itself. Nobody
+may have the workspace open, and the disk must have room for a second file. Where
 halley.db is a link, the file that it leads to is written, and the link stays. A
-server does it by itself when it starts, where more than half of a file of some
-size is free.
+server compacts by itself when it starts, where more than half of a large file is
+free.
 `
 
 // compact makes a workspace's file as small as it can be.

@@ -115,7 +115,7 @@ func askControl(ctx context.Context, dir, method, path string, body io.Reader) (
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("the folder %s is in use, and who uses it does not answer: %w", dir, err)
+		return nil, fmt.Errorf("the folder %s is in use, and the process that uses it does not answer: %w", dir, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()

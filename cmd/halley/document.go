@@ -25,9 +25,9 @@ type document struct {
 	folder string // that was named on the command line, or the file's own
 }
 
-// along finds the pictures and attachments that a document refers to and that
-// are there, and returns them with what closes the folder. What is not there,
-// the import's notes name.
+// along returns the pictures and attachments that a document refers to, as far as
+// they exist, and a function that closes the folder. The import's notes name
+// those that are missing.
 func (d document) along(ctx context.Context, data []byte) (files []client.LocalFile, closeFolder func()) {
 	names := referredTo(ctx, d.file, data)
 	if len(names) == 0 {
@@ -69,9 +69,9 @@ func mayGoAlong(root *os.Root, name string) bool {
 // limits of its own.
 const mostMemory = 1 << 30
 
-// referredTo are the local files that a document shows or links to, as it names
-// them, but for other documents. Of what cannot be read as a document it is none:
-// the import says what is wrong.
+// referredTo returns the local files that a document shows or links to, as it
+// names them, but no other documents. It returns none where the document cannot
+// be read: the import then says what is wrong.
 func referredTo(ctx context.Context, file string, data []byte) []string {
 	format, ok := convert.Detect(filepath.Base(file), "", data)
 	if !ok {
@@ -84,7 +84,7 @@ func referredTo(ctx context.Context, file string, data []byte) []string {
 	return c.names
 }
 
-// A collector is a schema that keeps in mind the local files that it is asked about.
+// A collector is a schema that collects the names of the local files in what it checks.
 type collector struct {
 	editor.Schema
 	names []string

@@ -50,7 +50,7 @@ func commands() []command {
 		{"export", "[PAGE…]", "write pages as files into a folder", exportPages},
 		{"backup", "FILE", "copy the workspace to a file, also while it is served", backUp},
 		{"restore", "FILE", "make a workspace of a backup, or bring back one page of it", restore},
-		{"verify", "[FILE]", "check that all of a workspace, or of a backup, holds", verify},
+		{"verify", "[FILE]", "check a workspace, or a backup, for damage", verify},
 		{"sign-out-all", "", "end everybody's sessions, and renew the secrets behind them", signOutAll},
 		{"compact", "", "make a workspace's file as small as it can be", compact},
 		{"load", "URL", "find out how many people a running server carries", loadServer},

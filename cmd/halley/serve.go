@@ -76,16 +76,20 @@ func parseServe(env environ, args []string) (serveConfig, error) {
 	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
 	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
 	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
-	fs.Var(&cfg.quotaPerson, "quota-person", "uploads of one person may keep at most so many `MiB`")
-	fs.Var(&cfg.quota, "quota", "all uploads together may keep at most so many `MiB`; default: half of the disk")
+	fs.Var(&cfg.quotaPerson, "quota-person", "keep at most this many `MiB` of uploads for each person")
+	fs.Var(&cfg.quota, "quota", "keep at most this many `MiB` of uploads in all; default: half of the disk")
 	fs.Var(&cfg.memory, "memory", "stay within this many `MiB`; default: a quarter of the machine's memory, or of its control group's")
-	fs.DurationVar(&cfg.scrubEvery, "scrub-every", defaultScrub, "read everything in the folder once in this `time`, in the background, to find damage early; 0: never")
+	fs.DurationVar(&cfg.scrubEvery, "scrub-every", defaultScrub,
+		"read everything in the folder once in this `time`, in the background, to find damage early; 0: never")
 	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat, "how often a quiet stream shows a sign of life; keep it below your proxy's idle `time`")
 	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
 	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
 	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
-	fs.IntVar(&cfg.connsPerAddress, "max-connections-per-address", 0, "at most `N` connections from one address, streams that have left HTTP aside; 0: a quarter of all, or without limit where --rate-limits=off")
-	fs.DurationVar(&cfg.people.SessionIdle, "session-idle", account.DefaultSessionIdle, "sign people out after this `time` without a request or an open stream")
+	fs.IntVar(&cfg.connsPerAddress, "max-connections-per-address", 0,
+		"at most `N` connections from one address, not counting streams that net/http has handed over; "+
+			"0: a quarter of all, or without limit where --rate-limits=off")
+	fs.DurationVar(&cfg.people.SessionIdle, "session-idle", account.DefaultSessionIdle,
+		"sign people out after this `time` without a request or an open stream")
 	fs.DurationVar(&cfg.people.SessionMax, "session-max", account.DefaultSessionMax, "sign people out after this `time` in any case")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {

@@ -45,8 +45,8 @@ func signOutAll(ctx context.Context, env environ, args []string) error {
 }
 
 // endSessions ends all sessions in a store that no server has open, and renews
-// the secrets behind them. A restored backup needs it: whoever could read the
-// backup could use what it holds.
+// the secrets behind them. A restored backup needs it: anybody who could read the
+// backup could use the sessions and secrets in it.
 func endSessions(ctx context.Context, store storage.Records) error {
 	accounts := account.New(store, time.Now)
 	defer accounts.Close()

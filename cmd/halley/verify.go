@@ -16,22 +16,22 @@ import (
 	"halley/storage/bolt"
 )
 
-// errDamaged: what is damaged has been said.
-var errDamaged = errors.New("it does not hold; what is damaged stands above")
+// errDamaged: what is damaged has been printed.
+var errDamaged = errors.New("verification failed: what is damaged is listed above")
 
 const verifyUsage = `[FILE]
 
-Without FILE it reads everything in a workspace, also while a server has it open: the structure
-of its file, the checksums of every page's changes, whether each change fits
-what came before it, whether each checkpoint is what they amount to, all that
-changes are found by, and whether the attachments are those that the workspace
-knows. It says what is damaged, and then ends with status 1.
+Without FILE it reads everything in a workspace, also while a server has it open:
+the structure of its file, the checksums of every page's changes, whether each
+change fits what came before it, whether each checkpoint is what they amount to,
+the indexes of changes, and whether the attachments are those that the workspace
+knows. It lists what is damaged, and then ends with status 1.
 
 With FILE it reads a backup: the checksums of all its parts, and what was damaged
 in the workspace when it was made.
 `
 
-// verify says what in a workspace, served or not, does not hold.
+// verify lists what is damaged in a workspace, served or not, or in a backup.
 func verify(ctx context.Context, env environ, args []string) error {
 	cfg, err := parseKeep(env, "verify", verifyUsage, args, nil)
 	if err != nil {
@@ -60,7 +60,7 @@ func verify(ctx context.Context, env environ, args []string) error {
 	return nil
 }
 
-// verifyBackup says what in a backup's file does not hold.
+// verifyBackup lists what is damaged in a backup's file.
 func verifyBackup(env environ, path string) error {
 	file, err := os.Open(path)
 	if err != nil {

@@ -41,7 +41,9 @@ func storeConfig(logger *slog.Logger) bolt.Config {
 
 // openWorkspace opens the store in a folder and builds the server over it. All
 // its parts share the budget; nil bounds nothing.
-func openWorkspace(ctx context.Context, dir string, memory *budget.Budget, people account.Config, pages editor.Config, cfg httpapi.Config) (*workspace, error) {
+func openWorkspace(
+	ctx context.Context, dir string, memory *budget.Budget, people account.Config, pages editor.Config, cfg httpapi.Config,
+) (*workspace, error) {
 	cfg.App, cfg.Licences = frontend.Dist(), licences.Text()
 	cfg.Version, cfg.Metrics = version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)

@@ -1,7 +1,7 @@
 // Package budget bounds the memory that callers of a server can take.
 //
 // One Budget is divided into named shares: loaded pages, request bodies,
-// conversions, and so on. Whoever is about to hold memory on a caller's behalf
+// conversions, and so on. Code that is about to hold memory on a caller's behalf
 // takes that many bytes from a share first and gives them back afterwards. A
 // share may not exceed its own limit, and all shares together may not exceed
 // the budget's; what does not fit is refused before any work is done. A cache
@@ -164,8 +164,8 @@ func (s *Share) Refuse(n, limit int64) error {
 	return &BusyError{s.name, n, retryAfter}
 }
 
-// take answers 0 where it took n bytes, how many bytes the budget lacks, or -1
-// where the share's own limit stands in the way.
+// take returns 0 where it took n bytes, how many bytes the budget lacks, or -1
+// where n bytes would exceed the share's own limit.
 func (b *Budget) take(s *Share, n int64) (lacking int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

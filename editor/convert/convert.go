@@ -142,9 +142,9 @@ func (f Format) read(data []byte, schema Schema, w *work) (Document, error) {
 
 // Write writes a content to out as a file, in pieces as it goes; src may be nil.
 // It holds no more than a piece of the file at a time, unless it keeps what src
-// has. The error is a *LimitError, out's, or why ctx ended, as for Read; or it
-// says that content is none: it has other ops than inserts. What out has got
-// then is of no use.
+// has. The error is a *LimitError, out's, or why ctx ended, as for Read, or
+// says that content has other ops than inserts. What was written to out before
+// an error is incomplete.
 //
 // Reading the file again gives the same content but for what the notes list.
 func (f Format) Write(

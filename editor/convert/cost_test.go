@@ -229,6 +229,20 @@ func FuzzPiecesCost(f *testing.F) {
 	})
 }
 
+// TestCostOfUnclosed: what is looked for to the end of a file, or grows step by
+// step, is so once.
+func TestCostOfUnclosed(t *testing.T) {
+	const n = 1 << 20
+	for name, text := range map[string]string{
+		"comments":     strings.Repeat("<!--", n/4),
+		"scripts":      strings.Repeat("<script>", n/8),
+		"fence":        "~~~\n" + strings.Repeat("`", n) + "\n~~~\n",
+		"front matter": "---\n" + strings.Repeat("a\n", n/2) + "---\n",
+	} {
+		t.Run(name, func(t *testing.T) { readCost(t, []byte(text)) })
+	}
+}
+
 // What is in proportion for a fuzzer's small inputs is so for larger ones.
 func TestCostIsInProportion(t *testing.T) {
 	if os.Getenv("HALLEY_SOAK") != "1" {

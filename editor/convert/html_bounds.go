@@ -11,6 +11,7 @@ const bytesPerAttribute = 160
 // is between quotes for one attribute; so it may count words of a comment or a
 // script too, up to their next ">".
 func (w *work) countAttributes(text string) {
+	var unclosed [len(skippedTags)]bool
 	for i := 0; w != nil && i < len(text); {
 		start := strings.IndexByte(text[i:], '<')
 		if start < 0 {
@@ -18,22 +19,28 @@ func (w *work) countAttributes(text string) {
 		}
 		w.tick()
 		held := w.mark()
-		size, attributes := tagSize(text[i+start:])
+		size, attributes := tagSize(text[i+start:], &unclosed)
 		w.spend(attributes * bytesPerAttribute)
 		w.release(held)
 		i += start + size
 	}
 }
 
+// skippedTags have no attributes up to where they close.
+var skippedTags = [...]struct{ open, close string }{{"<!--", "-->"}, {"<script", "</script"}, {"<style", "</style"}}
+
 // tagSize returns the size of what begins with "<" at the start of text, and the
-// most attributes that are in it.
-func tagSize(text string) (size, attributes int) {
-	for _, skipped := range []struct{ open, close string }{{"<!--", "-->"}, {"<script", "</script"}, {"<style", "</style"}} {
-		if len(text) >= len(skipped.open) && strings.EqualFold(text[:len(skipped.open)], skipped.open) {
-			if end := strings.Index(text, skipped.close); end >= 0 {
-				return max(end, 1), 0
-			}
+// most attributes that are in it. unclosed are those of skippedTags that do not
+// close any more: each is searched for to the end of the text once.
+func tagSize(text string, unclosed *[len(skippedTags)]bool) (size, attributes int) {
+	for i, skipped := range skippedTags {
+		if unclosed[i] || len(text) < len(skipped.open) || !strings.EqualFold(text[:len(skipped.open)], skipped.open) {
+			continue
 		}
+		if end := strings.Index(text, skipped.close); end >= 0 {
+			return max(end, 1), 0
+		}
+		unclosed[i] = true
 	}
 	if len(text) < 2 || !isLetter(text[1]) && text[1] != '/' {
 		return 1, 0

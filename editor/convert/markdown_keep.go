@@ -50,7 +50,8 @@ func (w *markdownWriter) keepSource(source *Source) bool {
 	return false
 }
 
-const noteNotKept = "The page, or the file that it came from, is too large for them to be compared, so all of it was written in a form of its own."
+const noteNotKept = "The page, or the file that it came from, is too large for them to be compared, " +
+	"so all of it was written in a form of its own."
 
 // A comparison of page and file may hold this much memory, or this many times
 // their bytes if that is more.

@@ -143,9 +143,14 @@ func frontMatterLines(source string) int {
 func frontMatterTitle(source string, lines int) string {
 	end := 0
 	for range lines {
-		end += strings.IndexByte(source[end:]+"\n", '\n') + 1
+		next := strings.IndexByte(source[end:], '\n')
+		if next < 0 {
+			end = len(source)
+			break
+		}
+		end += next + 1
 	}
-	m := frontTitle.FindStringSubmatch(source[:min(end, len(source))])
+	m := frontTitle.FindStringSubmatch(source[:end])
 	if m == nil {
 		return ""
 	}

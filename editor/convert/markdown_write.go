@@ -294,7 +294,8 @@ func (w *markdownWriter) callout(b block) {
 	case !ok:
 		w.notes.addMany("callout", w.count(b), w.first+b.first+1, "Markdown has no such callout; it became a quote.")
 	case b.style.kind == quote:
-		w.notes.addMany("blockquote", w.count(b), w.first+b.first+1, "Of several formats on one line only the one that is shown was written.")
+		w.notes.addMany("blockquote", w.count(b), w.first+b.first+1,
+			"Of several formats on one line only the one that is shown was written.")
 	}
 	w.quote(b, alert)
 }
@@ -306,15 +307,26 @@ func (w *markdownWriter) count(b block) int {
 	return n
 }
 
+// longestRun returns how many c stand side by side in text, at most.
+func longestRun(text string, c byte) (longest int) {
+	run := 0
+	for i := range len(text) {
+		if run++; text[i] != c {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return longest
+}
+
 // code writes lines between fences that are longer than any in them.
 func (w *markdownWriter) code(b block) {
-	fence := "```"
+	longest := 2
 	w.lines.eachAhead(b, func(l line, index int) {
-		text := w.codeText(b, l, index)
-		for strings.Contains(text, fence) {
-			fence += "`"
-		}
+		longest = max(longest, longestRun(w.codeText(b, l, index), '`'))
 	})
+	w.work.spend(longest)
+	fence := strings.Repeat("`", longest+1)
 	// What is lost in these lines has been noted.
 	noted := w.notes
 	w.notes = newNotes()

@@ -71,8 +71,10 @@ func isDevice(name string) bool {
 }
 
 // A Set gives each file of a folder a name of its own, also where case does not
-// count. The zero value of a Set is not ready; make one.
-type Set map[string]bool
+// count. It holds, for each name in lower case, the last number that was tried
+// for it: many files of one name then take no longer than others. The zero value
+// of a Set is not ready; make one.
+type Set map[string]int
 
 // Next is a name for title with an extension (".md"), and a number before it
 // where the name is taken: "Plan.md", "Plan (2).md".
@@ -104,9 +106,11 @@ func sameType(a, b string) bool {
 
 func (taken Set) next(stem, ext, numbered string) string {
 	name := stem + ext
-	for i := 2; taken[strings.ToLower(name)]; i++ {
-		name = fmt.Sprintf(numbered, stem, i, ext)
+	first := strings.ToLower(name)
+	for taken[strings.ToLower(name)] > 0 {
+		taken[first]++
+		name = fmt.Sprintf(numbered, stem, taken[first], ext)
 	}
-	taken[strings.ToLower(name)] = true
+	taken[strings.ToLower(name)] = 1
 	return name
 }

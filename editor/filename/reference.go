@@ -28,7 +28,8 @@ func Local(address string) (name string, ok bool) {
 		address = plain
 	}
 	name = path.Clean(address)
-	if name == "." || name == ".." || strings.HasPrefix(name, "/") || strings.HasSuffix(address, "/") || strings.ContainsAny(name, "\\\x00") {
+	if name == "." || name == ".." || strings.HasPrefix(name, "/") || strings.HasSuffix(address, "/") ||
+		strings.ContainsAny(name, "\\\x00") {
 		return "", false
 	}
 	return name, true

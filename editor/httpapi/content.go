@@ -393,7 +393,8 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 	if err != nil {
 		return reply{}, err
 	}
-	out, err := s.created(ctx, p, editor.NewPage{ID: along.id, Title: importTitle(doc.Title, name), Content: content}, append(doc.Notes, missing...))
+	page := editor.NewPage{ID: along.id, Title: importTitle(doc.Title, name), Content: content}
+	out, err := s.created(ctx, p, page, append(doc.Notes, missing...))
 	if err != nil {
 		return reply{}, err
 	}

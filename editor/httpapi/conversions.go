@@ -107,8 +107,8 @@ func (p *places) leave() { <-p.free }
 const spoolBytes = 1 << 20
 
 // A spool holds a file that is written before the first byte of it is sent:
-// what the file could not keep stands in a header. A large one goes to the
-// disk, under no name.
+// what the file could not keep is named in a header. A large one goes to a
+// temporary file without a name.
 type spool struct {
 	memory []byte
 	disk   *os.File

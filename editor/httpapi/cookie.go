@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// oldCookieName is what every store's cookie was called once. Whoever has
-	// one stays signed in.
+	// oldCookieName is what earlier versions called every store's cookie. People
+	// who have one stay signed in.
 	oldCookieName = "halley"
 	cookieMaxAge  = 400 * 24 * time.Hour // the longest a browser keeps one; the session itself ends sooner
 	// maxCookies is how many cookies of one name are looked at: a browser sends
@@ -102,9 +102,9 @@ func (k *cookies) write(w http.ResponseWriter, r *http.Request, key string, secu
 	return nil
 }
 
-// cookieForm is what stands in a cookie once it is opened: the session's key,
-// as it is. It is read at every request, where gob, which the library takes
-// otherwise, was a seventh of an edit's cost. What gob wrote is still read.
+// cookieForm is the serializer of a cookie's content: the session's key as it is.
+// It runs at every request, where gob, the library's default, was a seventh of an
+// edit's cost. What gob wrote is still read.
 type cookieForm struct{}
 
 // plainKey begins a key; no gob does.

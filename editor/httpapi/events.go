@@ -118,7 +118,8 @@ func parseEvents(c *gin.Context) (asked, error) {
 	case len(in.clients) > maxClientsALine:
 		return in, badRequest("A line serves at most %d clients, not %d.", maxClientsALine, len(in.clients))
 	case len(in.pages)*len(in.clients) > editor.MaxPlacesALine:
-		return in, badRequest("%d pages with %d clients are %d places, and a line has at most %d. Open several lines, each with the pages of some clients.",
+		return in, badRequest("%d pages with %d clients are %d places, and a line has at most %d. "+
+			"Open several lines, each with the pages of some clients.",
 			len(in.pages), len(in.clients), len(in.pages)*len(in.clients), editor.MaxPlacesALine)
 	}
 	var err error

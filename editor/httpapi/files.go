@@ -108,15 +108,18 @@ func filePart(c *gin.Context, limit int64) (*multipart.Part, error) {
 	}
 }
 
-// formHeads bounds what comes of a form before its file: the headers of a part
-// are read whole, and may be as long as the sender likes.
+// formHeads bounds what comes of a form before a part's data: the headers of a
+// part are read into memory, and may be as long as the sender likes.
 type formHeads struct {
 	io.ReadCloser
 	read int
 	over bool
 }
 
-var errLongHeads = errors.New("what stands before its file is too long")
+var errLongHeads = errors.New("the headers before its file are too long")
+
+// begin expects the headers of another part.
+func (h *formHeads) begin() { h.read, h.over = 0, false }
 
 func (h *formHeads) Read(p []byte) (int, error) {
 	if !h.over && h.read > maxOtherBytes {

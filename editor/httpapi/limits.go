@@ -48,6 +48,7 @@ const (
 	workCreate   = 4
 	workImport   = 4
 	workUpload   = 1
+	workAlong    = 0.05 // a file that comes along with an import, of up to 2,000
 	workMerge    = 2
 	workExport   = 2
 	workSearch   = 2
@@ -74,8 +75,8 @@ type bucketKey struct {
 // buckets are those of one rate. A bucket is the time, since the start of
 // limits, at which it will be full again (the generic cell rate algorithm). One
 // that was not used for as long as it takes to fill says nothing, and goes.
-// Where there are too many, new keys share the overflow: whoever makes up keys
-// gains nothing by it.
+// Where there are too many, new keys share the overflow, so that making up keys
+// gains nothing.
 type buckets struct {
 	unit     time.Duration // to get one unit back
 	burst    time.Duration // units that are there at once

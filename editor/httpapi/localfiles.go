@@ -147,7 +147,7 @@ func (s localSchema) CheckEmbed(e ot.Embed) error {
 	return s.Schema.CheckEmbed(e)
 }
 
-// A namingSchema keeps in mind which local files it has refused.
+// A namingSchema notes which local files it has refused.
 type namingSchema struct {
 	editor.Schema
 	refused *leftOut
@@ -279,10 +279,11 @@ func sameLink(op ot.Op, link ot.Value) bool {
 	return other == link
 }
 
-// attachment is what stands in place of a link to a file: text becomes the name
+// attachment returns the ops that replace a link to a file: text becomes the name
 // of the attachment, and pictures stay before it.
 func attachment(linked ot.Delta, local string, f broughtFile) (out ot.Delta) {
-	name, attrs := "", without(linked[0].Attributes, "link", "alt", "width")
+	var text strings.Builder
+	attrs := without(linked[0].Attributes, "link", "alt", "width")
 	for _, op := range linked {
 		op.Attributes = without(op.Attributes, "link")
 		switch {
@@ -291,9 +292,10 @@ func attachment(linked ot.Delta, local string, f broughtFile) (out ot.Delta) {
 		case strings.Contains(op.Insert, "\n"):
 			out = append(out, op)
 		default:
-			name += op.Insert
+			text.WriteString(op.Insert)
 		}
 	}
+	name := text.String()
 	if name == "" {
 		name = path.Base(local)
 	}
@@ -307,7 +309,7 @@ func without(attrs ot.Attributes, names ...string) ot.Attributes {
 // namedFiles is how many files the notes name that are left out.
 const namedFiles = 20
 
-// A leftOut gathers the files that a document shows and the workspace has not.
+// A leftOut collects the files that a document shows and the workspace lacks.
 type leftOut struct {
 	names []string
 	count int
@@ -328,7 +330,8 @@ func (l *leftOut) notes() []convert.Note {
 		list += fmt.Sprintf(", and %d more", more)
 	}
 	return []convert.Note{{What: "missing file", Count: l.count,
-		Note: "These pictures and files were left out, since they are not here or not yours to see; their descriptions stand in their place: " + list + "."}}
+		Note: "These pictures and files were left out, since they are not here or not yours to see; " +
+			"their descriptions stand in their place: " + list + "."}}
 }
 
 // withoutUnknown replaces the files that p may not name on a page, or that are
@@ -360,8 +363,8 @@ func (s *Server) withoutUnknown(ctx context.Context, p editor.Principal, id edit
 	return out, left.notes(), nil
 }
 
-// description is op with words in place of the file that it shows; without an
-// insert where there are none.
+// description returns op with words in place of the file that it shows; its insert
+// is empty where the file has no description.
 func description(op ot.Op) ot.Op {
 	words := embedName(op)
 	if op.Embed.Type == "image" {
@@ -421,6 +424,7 @@ func folderAsked(c *gin.Context) (string, error) {
 const (
 	maxBroughtFiles = 2000
 	maxBroughtBytes = 4 << 30
+	maxLocalPath    = 4096 // bytes of a file's name; systems have no longer ones
 )
 
 // bringFiles keeps the files that come along with a document, in fields "files"
@@ -429,13 +433,17 @@ const (
 // then says so, as of any file that is not there.
 func (s *Server) bringFiles(c *gin.Context) (*multipart.Part, broughtAlong, error) {
 	along := broughtAlong{s.pages.NewID(principal(c), c.GetHeader("Idempotency-Key")), map[string]broughtFile{}}
-	c.Request.Body = http.MaxBytesReader(plainWriter(c), c.Request.Body, maxBroughtBytes)
+	heads := &formHeads{ReadCloser: http.MaxBytesReader(plainWriter(c), c.Request.Body, maxBroughtBytes)}
+	c.Request.Body = heads
 	form, err := c.Request.MultipartReader()
 	if err != nil {
-		return nil, along, unsupported("The Content-Type must be multipart/form-data, with the document in the field \"file\", after its files in fields \"files\".")
+		return nil, along, unsupported("The Content-Type must be multipart/form-data, " +
+			"with the document in the field \"file\", after its files in fields \"files\".")
 	}
 	for parts := 0; ; parts++ {
+		heads.begin()
 		part, err := form.NextPart()
+		heads.over = true
 		switch {
 		case err == io.EOF:
 			return nil, along, badRequest("The form has no field \"file\".")
@@ -450,18 +458,24 @@ func (s *Server) bringFiles(c *gin.Context) (*multipart.Part, broughtAlong, erro
 				return nil, along, err
 			}
 		}
+		if _, err := io.Copy(io.Discard, part); err != nil { // here, where its length is no header's
+			return nil, along, badForm(err, maxBroughtBytes)
+		}
 	}
 }
 
 func (s *Server) bringFile(c *gin.Context, along broughtAlong, part *multipart.Part) error {
 	local, ok := localPart(part)
 	if !ok {
-		return badRequest("Each field \"files\" must have a file name that is a relative path.")
+		return badRequest("Each field \"files\" must have a file name that is a relative path of at most %d bytes.", maxLocalPath)
+	}
+	if err := s.takeWork(c, workAlong, 0); err != nil {
+		return err
 	}
 	b, err := s.pages.UploadAhead(c.Request.Context(), principal(c), along.id, formReader{part, maxBroughtBytes})
 	var large *editor.FileTooLargeError
 	if errors.As(err, &large) {
-		return nil // and NextPart skips the rest of it
+		return nil // bringFiles skips the rest of it
 	}
 	if err == nil {
 		along.files[local] = broughtFile{editor.FilePath(b.Hash), b.Size}
@@ -477,5 +491,5 @@ func localPart(part *multipart.Part) (string, bool) {
 		return "", false
 	}
 	name := path.Clean(params["filename"])
-	return name, !path.IsAbs(name) && name != "." && name != ".."
+	return name, len(name) <= maxLocalPath && !path.IsAbs(name) && name != "." && name != ".."
 }

@@ -193,6 +193,17 @@ func TestImportForms(t *testing.T) {
 			t.Errorf("%q is answered with %d %s", c.body, got.Code, got.Body)
 		}
 	}
+	long := "--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"%s\"\r\nX: %s\r\n\r\na\r\n"
+	for why, part := range map[string]string{
+		"the headers before its file are too long": fmt.Sprintf(long, "a", strings.Repeat("x", 1<<20)),
+		"must have a file name":                    fmt.Sprintf(long, strings.Repeat("x/", maxLocalPath), "x"),
+	} {
+		body := fmt.Sprintf(long, "a", "x") + part + "--x--\r\n"
+		got := b.do("POST", "/api/import?files=1", body, "Content-Type", "multipart/form-data; boundary=x")
+		if b.want(got, 400, "bad-request"); !strings.Contains(got.Body.String(), why) {
+			t.Errorf("it is answered with %s, want a word that %s", got.Body, why)
+		}
+	}
 	if got := b.do("POST", "/api/import?files=1", "x", "Content-Type", "text/plain"); got.Code != 415 {
 		t.Errorf("no form is answered with %d", got.Code)
 	}

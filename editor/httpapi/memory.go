@@ -55,18 +55,31 @@ func newPool(share *budget.Share, take func(*budget.Share, int64) error) *pool {
 	return &pool{share: share, take: take, held: map[string]int64{}}
 }
 
-// grow takes bytes for an address; "" is everybody's.
+// grow takes bytes for an address; "" is everybody's. It may wait for caches to
+// shrink, and holds no lock while it does.
 func (p *pool) grow(from string, bytes int64) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if most := p.share.Limit() / 2; most > 0 && from != "" && p.held[from]+bytes > most {
+	if most := p.share.Limit() / 2; !p.reserve(from, bytes, most) {
 		return p.share.Refuse(bytes, most)
 	}
-	if err := p.take(p.share, bytes); err != nil {
-		return err
+	err := p.take(p.share, bytes)
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.count(from, -bytes)
+	}
+	return err
+}
+
+// reserve counts bytes for an address, unless it would hold more than most. A
+// most of 0 is no bound.
+func (p *pool) reserve(from string, bytes, most int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if most > 0 && from != "" && p.held[from]+bytes > most {
+		return false
 	}
 	p.count(from, bytes)
-	return nil
+	return true
 }
 
 // atMost is bytes, or all that one address may have: what is there already can
@@ -79,9 +92,9 @@ func (p *pool) atMost(bytes int64) int64 {
 }
 
 func (p *pool) give(from string, bytes int64) {
+	p.share.Give(bytes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.share.Give(bytes)
 	p.count(from, -bytes)
 }
 
@@ -180,36 +193,50 @@ func holdAnswer(c *gin.Context, bytes int64) error {
 
 // A pin is a page whose content is being sent.
 type pin struct {
-	from    string // whose first reader it is counted for
 	readers int
-	bytes   int64
+	bytes   int64            // that are taken, or about to be
+	taken   map[string]int64 // by the address of the reader that they were taken for
 }
 
 // pin counts the content of a page that is sent while it is, once however many
-// readers it has: snapshots of a page share most of their memory.
+// readers it has: snapshots of a page share most of their memory. Each address
+// is counted for what it adds, so that no reader is refused for another's sake.
 func (m *memory) pin(id editor.PageID, from string, bytes int64) (unpin func(), err error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	p := m.pins[id]
 	if p == nil {
-		p = &pin{from: from}
+		p = &pin{taken: map[string]int64{}}
+		m.pins[id] = p
 	}
-	if more := m.answers.atMost(bytes) - p.bytes; more > 0 {
-		if err := m.answers.grow(p.from, more); err != nil {
-			return nil, err
-		}
-		p.bytes += more
-	}
+	more := max(0, m.answers.atMost(bytes)-p.bytes)
+	p.bytes += more
 	p.readers++
-	m.pins[id] = p
+	m.mu.Unlock()
+	if more > 0 {
+		err = m.answers.grow(from, more) // which may wait
+		m.mu.Lock()
+		if err == nil {
+			p.taken[from] += more
+		} else {
+			p.bytes -= more
+		}
+		m.mu.Unlock()
+	}
+	if err != nil {
+		m.unpin(id, p)
+		return nil, err
+	}
 	return func() { m.unpin(id, p) }, nil
 }
 
 func (m *memory) unpin(id editor.PageID, p *pin) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p.readers--; p.readers == 0 {
-		m.answers.give(p.from, p.bytes)
-		delete(m.pins, id)
+	if p.readers--; p.readers > 0 {
+		return
+	}
+	delete(m.pins, id)
+	for from, bytes := range p.taken {
+		m.answers.give(from, bytes)
 	}
 }

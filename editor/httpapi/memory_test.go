@@ -255,6 +255,67 @@ func TestSlowReadersShareAPage(t *testing.T) {
 	}
 }
 
+// TestPinsCountForTheirReaders: an address that holds all that it may does not
+// keep others from a page that has grown since it began to read it.
+func TestPinsCountForTheirReaders(t *testing.T) {
+	memory := budget.New(40 * mib)
+	m := newMemory(memory) // answers: 12 MiB, 6 of them for one address
+	slow, err := m.pin("page", "a", 2*mib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := m.pin("other", "a", 4*mib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.pin("third", "a", mib); err == nil {
+		t.Error("one address holds more than half of the answers' memory")
+	}
+	unpin, err := m.pin("page", "b", 3*mib)
+	if err != nil {
+		t.Fatalf("another reader of a page that has grown: %v", err)
+	}
+	if got := used(memory, "answers"); got != 7*mib {
+		t.Errorf("%d bytes are held, want the page once at its largest, and the other one", got)
+	}
+	for _, end := range []func(){slow, other, unpin} {
+		end()
+	}
+	if got := used(memory, "answers"); got != 0 || len(m.pins) != 0 || len(m.answers.held) != 0 {
+		t.Errorf("%d bytes, %d pages and %d addresses are held in the end, want none", got, len(m.pins), len(m.answers.held))
+	}
+}
+
+// TestPoolsDoNotWaitForEachOther: a request that waits for a cache to shrink
+// holds up nobody who gives memory back.
+func TestPoolsDoNotWaitForEachOther(t *testing.T) {
+	memory := budget.New(40 * mib)
+	m := newMemory(memory)
+	unpin, err := m.pin("page", "a", mib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := memory.Share("cache", 1)
+	cache.Add(39 * mib)
+	shrinks, goOn := make(chan struct{}), make(chan struct{})
+	cache.Shrinks(func(bytes int64) {
+		close(shrinks)
+		<-goOn
+		cache.Give(bytes)
+	})
+	done := make(chan error)
+	go func() {
+		_, err := m.pin("other", "b", 2*mib)
+		done <- err
+	}()
+	<-shrinks
+	unpin() // would never return if the other one held a lock
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Errorf("pin() after the cache has shrunk: %v", err)
+	}
+}
+
 // TestAnswersAreRefusedWhereThereIsNoRoom: a large answer that cannot be held
 // is refused, a small one never.
 func TestAnswersAreRefusedWhereThereIsNoRoom(t *testing.T) {

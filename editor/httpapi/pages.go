@@ -162,7 +162,7 @@ func (s *Server) contentToSend(c *gin.Context) (page editor.Page, text *content,
 
 const (
 	// pinnedBytes is from which size on the content of a page is counted while
-	// it is sent: a page that was unloaded meanwhile is still in memory.
+	// it is sent: it stays in memory even if the page is unloaded.
 	pinnedBytes = 1 << 20
 	// pastFactor is the memory of a content of its own, for each of its bytes.
 	pastFactor = 2

@@ -41,8 +41,8 @@ func (p *patience) waited(took time.Duration, n int) {
 	p.left = min(p.left-took+time.Duration(n)*time.Second/time.Duration(pace), p.grace)
 }
 
-// A Peer is told when a request does nothing but wait for the other end of its
-// connection, and when it goes on. Both are called often and must be cheap.
+// A Peer is notified when a request only waits for the other end of its
+// connection, and when it goes on. Both methods are called often and must be cheap.
 type Peer interface {
 	Begin() // a request begins to work
 	Wait()  // it waits for its peer, or ends
@@ -50,7 +50,7 @@ type Peer interface {
 
 type peerKey struct{}
 
-// WithPeer has the requests of a connection's context tell p.
+// WithPeer returns a connection's context whose requests notify p.
 func WithPeer(ctx context.Context, p Peer) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }

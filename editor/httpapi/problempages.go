@@ -31,7 +31,8 @@ var explanations = map[string]explanation{
 		"Send ?base=SEQ with the seq of the content that the file was made from, or If-Match with its ETag."},
 	"base-too-old": {"The edit is based on a state that is too long ago",
 		"So many changes were made since that merging the edit would cost the server too much.",
-		"The browser app merges it by itself. A program transforms the edit over the later changes and sends it again, with the same n, at the head that the answer names."},
+		"The browser app merges it by itself. A program transforms the edit over the later changes and sends it again, " +
+			"with the same n, at the head that the answer names."},
 	"busy": {"The server is busy",
 		"The server has no memory to spare for this request at the moment. Nothing was changed.",
 		"Wait for the seconds that Retry-After names, then try again. Edits in the browser app are sent again by themselves."},
@@ -43,16 +44,18 @@ var explanations = map[string]explanation{
 		"Send the request again."},
 	"cross-site": {"The request came from another site",
 		"A page of another site made this request. Other sites may change nothing here.",
-		"Open the workspace at its own address. If you run it behind a proxy, start it with --public-url and the address that people type."},
+		"Open the workspace at its own address. If you run it behind a proxy, " +
+			"start it with --public-url and the address that people type."},
 	"damaged": {"This is damaged on the server's disk",
 		"What was asked for does not match its checksum. Other pages are not affected.",
-		"Tell whoever runs the server: `halley verify` lists what is damaged, and `halley restore --page` brings a page back from a backup."},
+		"Tell the person who runs the server: `halley verify` lists what is damaged, " +
+			"and `halley restore --page` restores a page from a backup."},
 	"disk-failing": {"The server's disk is failing",
 		"The disk failed while this was written, and it is not known yet whether it was stored.",
-		"Keep the page open; it is sent again by itself, and never stored twice. Whoever runs the server finds the cause in its log."},
+		"Keep the page open; your edits are sent again by themselves, and never stored twice. The server's log has the cause."},
 	"disk-full": {"The server's disk is full",
 		"The disk has no room left or refuses writes. Nothing was changed, and pages can still be read.",
-		"Keep the page open; your edits are sent again once there is room. Whoever runs the server has to free some space."},
+		"Keep the page open; your edits are sent again once there is room. The person who runs the server has to free some space."},
 	"draining": {"The server is going away",
 		"The server is stopping or being restarted, or took too long over this request.",
 		"Try again in a few seconds. The browser app reconnects by itself."},
@@ -61,12 +64,14 @@ var explanations = map[string]explanation{
 		"Load the page again. Text that was not saved yet stays in your browser until you discard it."},
 	"forbidden": {"Not allowed",
 		"You may not do this, or may not reach the server this way. The answer's “detail” says which.",
-		"Ask whoever runs this workspace to let you in."},
+		"Ask the person who runs this workspace to let you in."},
 	"internal": {"Something went wrong on the server",
 		"The server met an error that it did not expect.",
-		"Try again. If it happens again, give whoever runs the server the request's id from the answer: the log has the cause under it."},
+		"Try again. If it happens again, give the person who runs the server the request's id from the answer: " +
+			"the log has the cause under it."},
 	"invalid-edit": {"The edit does not fit the page",
-		"The edit is malformed, does not fit the content it was made on, or holds a format that pages cannot have. The answer names the operation.",
+		"The edit is malformed, does not fit the content it was made on, or holds a format that pages cannot have. " +
+			"The answer names the operation.",
 		"In a browser, reload the page. In a program, correct the operation whose index the answer gives."},
 	"key-reused": {"The Idempotency-Key was used for something else",
 		"A key marks one request, so that sending it twice makes nothing twice. This key came with another request before.",
@@ -93,10 +98,12 @@ var explanations = map[string]explanation{
 		"A page holds up to 10 MB and 500,000 lines, and this edit would make it larger. Nothing was changed.",
 		"Begin a new page for what does not fit, or remove something first."},
 	"quota-full": {"No room for another upload",
-		"The pictures and attachments that one person, or all together, may keep on this server are used up, or would be by this file. Nothing was changed.",
-		"Upload a smaller file. Whoever runs the server can allow more, with --quota-person and --quota."},
+		"With this file your uploads, or those of everybody together, would take more space than this server allows. " +
+			"Nothing was changed.",
+		"Upload a smaller file. The person who runs the server can allow more, with --quota-person and --quota."},
 	"signed-out": {"Nobody is signed in",
-		"You have not signed in, or your session has ended: by signing out, because it was not used for long, or because an administrator ended it.",
+		"You have not signed in, or your session has ended: you signed out, did not use it for a long time, " +
+			"or an administrator ended it.",
 		"Sign in again. Text that was not saved yet stays in your browser."},
 	"too-large": {"Too large",
 		"The request, or the file in it, is larger than the server takes. The answer gives the limit.",
@@ -169,7 +176,7 @@ func wantsJSON(accept string) bool {
 	return false
 }
 
-// paragraph is a text as HTML: what stands between backquotes is code, and the
+// paragraph returns text as HTML: the words between backquotes are code, and the
 // server's own addresses are links.
 func paragraph(text string) string {
 	var out strings.Builder

@@ -114,7 +114,9 @@ func typedProblem(err error) *problem {
 	case errors.As(err, &busy):
 		return &problem{status: 503, name: "busy", title: "The server is at its memory budget", after: busy.After}
 	case errors.As(err, &never):
-		return &problem{status: 413, name: "too-large", title: "Too large for this server's memory", extra: map[string]any{"limit": never.Limit}}
+		return &problem{
+			status: 413, name: "too-large", title: "Too large for this server's memory", extra: map[string]any{"limit": never.Limit},
+		}
 	case errors.As(err, &many):
 		return &problem{status: 429, name: "too-many", title: "Too many at once", after: max(many.After, time.Second)}
 	case errors.As(err, &value):
@@ -147,7 +149,10 @@ func typedProblem(err error) *problem {
 		}
 		return &problem{status: 500, name: "damaged", title: title, detail: damagedSentence}
 	case errors.As(err, &quota):
-		return &problem{status: 422, name: "quota-full", title: "No room for another upload", extra: map[string]any{"used": quota.Used, "allowed": quota.Allowed}}
+		return &problem{
+			status: 422, name: "quota-full", title: "No room for another upload",
+			extra: map[string]any{"used": quota.Used, "allowed": quota.Allowed},
+		}
 	case errors.As(err, &page):
 		return &problem{status: 404, name: "not-found", title: "No such page"}
 	case errors.As(err, &file):
@@ -181,10 +186,10 @@ func toProblem(err error) *problem {
 	}
 }
 
-// damagedSentence does not say what is damaged: that names the data folder and
-// its parts, which are nobody's business but an administrator's.
+// damagedSentence does not say what is damaged: the name of the data folder and
+// its parts are for administrators alone.
 const damagedSentence = "Part of what the server has stored for this is damaged. " +
-	"Whoever runs it finds what in its log, under the request's id, and with `halley verify`."
+	"The server's log names it under the request's id, and `halley verify` lists it."
 
 // sentence is an error's text as a person reads it.
 func sentence(err error) string {

@@ -83,7 +83,8 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	}
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
-		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
+		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget),
+		streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
 		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
 	}

@@ -30,12 +30,12 @@ type Room struct {
 	addresses map[netip.Addr]int
 }
 
-// RoomLimits say how many connections there may be at the time.
+// RoomLimits say how many connections there may be at a time.
 type RoomLimits struct {
 	All        func() int
-	PerAddress func() int // nil or 0: as many as there is room for
+	PerAddress func() int // nil or 0: All alone limits them
 	// Exempt is true for an address without a limit of its own: a proxy's. nil:
-	// there are none.
+	// no address is exempt.
 	Exempt func(netip.Addr) bool
 }
 
@@ -122,12 +122,12 @@ func (r *Room) counted(c net.Conn) netip.Addr {
 	return addr
 }
 
-// Watch is told of each connection's state.
+// Watch is called when a connection changes its state.
 func (r *Room) Watch(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if surplus := r.enter(c); surplus != nil {
-			hangUp(surplus) // Watch hears of it again, as closed
+			hangUp(surplus) // Watch is called again, with StateClosed
 		}
 	case http.StateIdle:
 		r.wait(c)

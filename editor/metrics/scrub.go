@@ -22,7 +22,8 @@ var (
 	damaged     = describe("damaged", "Things in the store that are known not to hold.", "kind")
 	scrubRead   = describe("scrub_read_bytes_total", "Bytes that the scrub has read in this workspace's life.")
 	scrubPasses = describe("scrub_passes_total", "Times that the scrub has read the whole store.")
-	scrubWhole  = describe("scrub_last_pass_timestamp_seconds", "When the scrub last had read the whole store, in seconds since 1970; 0: never.")
+	scrubWhole  = describe("scrub_last_pass_timestamp_seconds",
+		"When the scrub last had read the whole store, in seconds since 1970; 0: never.")
 )
 
 func (s *scrubbing) Describe(out chan<- *prometheus.Desc) {

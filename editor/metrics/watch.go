@@ -126,11 +126,12 @@ func (m *Metrics) WatchMemory(b *budget.Budget) {
 	}
 }
 
-// memory asks the budget when it is asked.
+// memory reads the budget each time that its metrics are collected.
 type memory struct{ budget *budget.Budget }
 
 var (
-	memoryUsed    = describe("memory_used_bytes", "Memory that callers hold, by the budget's estimate; share \"all\" is the whole budget.", "share")
+	memoryUsed = describe("memory_used_bytes",
+		"Memory that callers hold, by the budget's estimate; share \"all\" is the whole budget.", "share")
 	memoryLimit   = describe("memory_limit_bytes", "The most that a share of the budget may hold.", "share")
 	memoryRefused = describe("memory_refusals_total", "Requests that a share of the budget had no memory for.", "share")
 )

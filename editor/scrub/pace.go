@@ -12,7 +12,7 @@ import (
 const stretchBytes = 64 << 10
 
 // rateFor is how many bytes a second to read so that a pass over total bytes
-// takes four fifths of every: there is time left for what comes in meanwhile,
+// takes four fifths of every: the rest is for what comes in during the pass,
 // and for giving way.
 func rateFor(total int64, every time.Duration, least int64) int64 {
 	return max(least, int64(float64(total)/(0.8*every.Seconds())))

@@ -154,7 +154,8 @@ func (s *Scrubber) found(kind, name string, bad error) {
 	s.damage.Add(editor.Damaged{Kind: kind, Name: d.name, Reason: d.reason, Found: s.cfg.Now()})
 	if !s.told[d] && len(s.told) < maxTold {
 		s.told[d] = true
-		s.cfg.Logger.Error("the store is damaged; `halley verify` checks all of it, and a backup may have what is lost", kind, name, "error", bad)
+		s.cfg.Logger.Error("the store is damaged; `halley verify` checks all of it, and a backup may have what is lost",
+			kind, name, "error", bad)
 	}
 }
 

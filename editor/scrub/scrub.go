@@ -121,8 +121,8 @@ func (s *Scrubber) tryRun(ctx context.Context) error {
 	}
 }
 
-// checkAgain reads the files that were found to be damaged before: whoever runs
-// the server may have put a good copy in their place.
+// checkAgain reads the files that were found to be damaged before: an
+// administrator may have put a good copy in their place.
 func (s *Scrubber) checkAgain(ctx context.Context) error {
 	for _, d := range s.damage.List() {
 		h, err := storage.ParseHash(d.Name)
@@ -173,7 +173,8 @@ func (s *Scrubber) pass(ctx context.Context) error {
 	s.damage.Forget(s.at.Began)
 	s.move(func(at *position) { at.Whole, at.Passes = s.cfg.Now(), at.Passes+1 })
 	s.save(ctx)
-	s.cfg.Logger.Info("the whole store was read", "bytes", s.at.Read, "took", s.at.Whole.Sub(s.at.Began).Round(time.Second), "damaged", len(s.damage.List()))
+	s.cfg.Logger.Info("the whole store was read",
+		"bytes", s.at.Read, "took", s.at.Whole.Sub(s.at.Began).Round(time.Second), "damaged", len(s.damage.List()))
 	return nil
 }
 

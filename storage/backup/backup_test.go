@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -115,6 +116,29 @@ func TestForeignFrames(t *testing.T) {
 	bad[bytes.LastIndex(bad, []byte("blob"))] ^= 1 // an index
 	if parts, named := read(t, bad); named == 0 || !slices.Equal(parts, []string{"blob 0"}) {
 		t.Errorf("there are %q, and %d things are named", parts, named)
+	}
+}
+
+// TestFooterNamesNoIndex: a footer whose checksums hold, and which names places
+// that are not in the file, has its parts found by their headers.
+func TestFooterNamesNoIndex(t *testing.T) {
+	for _, at := range []uint64{1 << 63, ^uint64(0), 1 << 40} {
+		b := written(t, 2)
+		f, err := Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		footer := b[len(b)-footerBytes:]
+		h, _ := parseHeader(footer)
+		payload := footer[headerBytes:]
+		binary.BigEndian.PutUint64(payload[1:], at)
+		binary.BigEndian.PutUint64(payload[9:], at)
+		h.sum = sumOf(payload)
+		copy(footer, h.append(nil))
+		got, err := Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil || got.Cut || len(got.Damage) == 0 || len(got.Parts) != len(f.Parts) {
+			t.Errorf("Open() with the indexes at %d = %+v, %v; want all parts, and damage", at, got, err)
+		}
 	}
 }
 

@@ -60,6 +60,9 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	if f.Cut = !ok; f.Cut {
 		f.Damage = append(f.Damage, cutOff)
 	}
+	if !f.Cut && len(indexes) < 2 {
+		f.Damage = append(f.Damage, "the footer of the backup names an index that lies outside of it")
+	}
 	found := false
 	for i, at := range indexes {
 		parts, made, err := f.readIndex(at)
@@ -95,7 +98,12 @@ func (f *File) readFooter() (indexes []int64, ok bool) {
 	for i, n := range f.Counts.fields() {
 		*n = u64(4 + i)
 	}
-	return []int64{int64(u64(0)), int64(u64(1))}, true
+	for i := range 2 {
+		if at := u64(i); at < uint64(f.size) { // else it lies outside of the file
+			indexes = append(indexes, int64(at))
+		}
+	}
+	return indexes, true
 }
 
 // readIndex reads one of the indexes.
@@ -110,7 +118,10 @@ func (f *File) readIndex(at int64) (parts []Part, made []string, err error) {
 			payloads++
 			d := Decoder{Rest: payload}
 			for range d.Uvarint() {
-				p := Part{Kind: Kind(d.Uvarint()), Name: d.String(), number: uint32(d.Uvarint()), at: int64(d.Uvarint()), length: int64(d.Uvarint())}
+				p := Part{
+					Kind: Kind(d.Uvarint()), Name: d.String(),
+					number: uint32(d.Uvarint()), at: int64(d.Uvarint()), length: int64(d.Uvarint()),
+				}
 				if d.Err != nil || p.at < 0 || p.length < 0 || p.at > f.size || p.length > f.size-p.at {
 					bad = errPayload
 					return false

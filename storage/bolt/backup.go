@@ -40,7 +40,7 @@ func (c *copies) begin() context.Context {
 }
 
 // stop ends the copies under way, because of why, and returns when they have
-// let go of the file. The caller sees to it that none begins meanwhile.
+// released the file. The caller ensures that none begins until then.
 func (c *copies) stop(why error) {
 	c.mu.Lock()
 	c.cancel(why)

@@ -126,7 +126,7 @@ func (r *treeReader) page(id uint64) ([]byte, error) {
 		return nil, err
 	}
 	more := uint64(native.Uint32(page[12:]))
-	if own := native.Uint64(page); own != id || id+more >= r.pages {
+	if own := native.Uint64(page); own != id || id+more >= r.pages || int64(more)*r.pageSize > maxPageBytes {
 		return nil, fmt.Errorf("it says that it is page %d and %d more, of %d", own, more, r.pages)
 	}
 	if more > 0 {

@@ -27,7 +27,7 @@ const rowBytes = 256
 
 // CheckSlice does a part of what Check does, as storage.Checker says. A slice of
 // the file holds a transaction only while it is read: one that lasted as long as
-// a slow pass would keep every page that is freed meanwhile from being used again.
+// a slow pass would keep every page that is freed during it from being used again.
 func (s *Store) CheckSlice(ctx context.Context, from []byte, size int, bad func(error)) (next []byte, read int, err error) {
 	kind, at := byte(sliceOfFile), []byte(nil)
 	if len(from) > 0 {

@@ -16,12 +16,13 @@ import (
 // writing, its mapping may show the refused transaction, and a sync that failed
 // once may return success the next time without having written anything. So the
 // file is opened again, and the number of its newest transaction says whether
-// the refused one is in it: numbers go up by one, and nobody else writes. One that is in it has its pages on the disk, for they are synced
-// before the meta page is written; only that meta page is in doubt. The probe
-// settles it: it writes that page once more and syncs, and only then a whole
-// further transaction, which stands on it.
+// the refused one is in it: numbers go up by one, and nobody else writes. One that
+// is in it has its pages on the disk, for they are synced before the meta page is
+// written; only that meta page is in doubt. The probe settles it: it writes that
+// page once more and syncs, and only then writes a further transaction, which
+// builds on it.
 //
-// Reading goes on in the meantime, also where the disk takes nothing for hours,
+// Reading goes on, also where the disk takes nothing for hours,
 // or the file cannot be opened again: then from the file as it was open. Either
 // shows the same newest transaction. Where that is the refused one, readers get
 // an error for everything that it touched, and all else is on the disk.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,21 +55,24 @@ func residentFileBytes() (int64, error) {
 
 // releaseResident takes the store's file out of this process's resident memory.
 // Readers need not stop: the mapping stays, and a page comes back when it is
-// touched.
+// touched. It holds a transaction, so that bbolt does not map the file
+// elsewhere: the old address might then be somebody else's memory.
 func (s *Store) releaseResident() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.db == nil {
 		return nil
 	}
-	file, err := os.Stat(s.path)
-	if err != nil {
-		return err
-	}
-	page := int64(os.Getpagesize())
-	whole := (file.Size() + page - 1) / page * page
-	if _, _, errno := unix.Syscall(unix.SYS_MADVISE, s.db.Info().Data, uintptr(whole), unix.MADV_DONTNEED); errno != 0 {
-		return fmt.Errorf("madvise %s: %w", s.path, errno)
-	}
-	return nil
+	return s.db.View(func(tx *bbolt.Tx) error {
+		file, err := os.Stat(s.path)
+		if err != nil {
+			return err
+		}
+		page := int64(os.Getpagesize())
+		whole := (file.Size() + page - 1) / page * page
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, tx.DB().Info().Data, uintptr(whole), unix.MADV_DONTNEED); errno != 0 {
+			return fmt.Errorf("madvise %s: %w", s.path, errno)
+		}
+		return nil
+	})
 }

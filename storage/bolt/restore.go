@@ -127,7 +127,7 @@ func sweepRestoring(dir string) error {
 	return nil
 }
 
-// moveIn renames a file to a name that nobody has taken meanwhile.
+// moveIn renames a file to a name that must still be free.
 func moveIn(from, to string) error {
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", filepath.Dir(to), ErrNotEmpty)

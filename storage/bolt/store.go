@@ -82,7 +82,8 @@ func open(dir string, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	if err := checkMetas(file, int64(db.Info().PageSize)); err != nil {
-		cfg.Logger.Error("the store's file is damaged; `halley verify` says more, a backup may hold what is lost", "path", path, "error", err)
+		cfg.Logger.Error("the store's file is damaged; `halley verify` lists what, and a backup may hold what is lost",
+			"path", path, "error", err)
 	}
 	id, newest, err := admit(db, path)
 	if err != nil {

@@ -38,6 +38,11 @@ const (
 	kindOfFreelist = 0x10
 
 	elemIsBucket = 0x01
+
+	// maxPageBytes bounds a page with those that continue it: bbolt leaves up to
+	// four rows together, however large. A number that is damaged must not have
+	// the whole file read into memory.
+	maxPageBytes = 5 * storage.MaxPayloadBytes
 	manyFree     = 0xFFFF // the real number then comes first in the list
 	noFreelist   = ^uint64(0)
 	firstPage    = 2 // after the metas
@@ -202,7 +207,7 @@ func (s *structure) read(id uint64) ([]byte, error) {
 		return nil, fmt.Errorf("read page %d of the store's file: %w", id, err)
 	}
 	more := uint64(native.Uint32(page[12:]))
-	if own := native.Uint64(page); own != id || id+more >= s.meta.pages {
+	if own := native.Uint64(page); own != id || id+more >= s.meta.pages || int64(more)*s.pageSize > maxPageBytes {
 		s.wrong("page %d of it says that it is page %d and %d more, of %d", id, own, more, s.meta.pages)
 		return nil, nil
 	}
