@@ -43,27 +43,28 @@ func checkMemory(asked mebibytes) error {
 	return nil
 }
 
-// How the limit is divided, in tenths: what the Go runtime may hold, of which
+// How the limit is divided, in percent: what the Go runtime may hold, of which
 // callers get a half, since the rest is the program itself and garbage; and what
-// of the store's mapped file may be resident.
+// of the store's mapped file may be resident. The remainder is for moments in
+// which memory grows faster than the collector works.
 const (
-	runtimeTenths  = 8
-	budgetTenths   = 4
-	residentTenths = 2
+	runtimePercent  = 70
+	budgetPercent   = 35
+	residentPercent = 10
 )
 
 // newBudget bounds what callers may hold at a time, and has the collector keep
 // to its part of limit. A GOMEMLIMIT in the environment stays in force.
 func newBudget(limit int64) *budget.Budget {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
-		debug.SetMemoryLimit(limit / 10 * runtimeTenths)
+		debug.SetMemoryLimit(limit / 100 * runtimePercent)
 	}
-	return budget.New(limit / 10 * budgetTenths)
+	return budget.New(limit / 100 * budgetPercent)
 }
 
 // correctEvery is how often the budget is corrected: memory grows by some
 // megabytes in that time.
-const correctEvery = 50 * time.Millisecond
+const correctEvery = 20 * time.Millisecond
 
 // correcting starts to correct the budget, and returns what ends it.
 func correcting(b *budget.Budget) (stop func()) {

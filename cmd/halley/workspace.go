@@ -48,7 +48,7 @@ func openWorkspace(
 	cfg.Version, cfg.Metrics = version, metrics.New(version)
 	stored := storeConfig(cfg.Logger)
 	stored.Compact = true
-	stored.MaxResident = memory.Limit() / budgetTenths * residentTenths
+	stored.MaxResident = memory.Limit() / budgetPercent * residentPercent
 	stored.Observe = func(c bolt.Commit) { cfg.Metrics.Committed(c.Writes, c.Took, c.Err) }
 	store, err := bolt.Open(dir, stored)
 	if err != nil {
