@@ -237,10 +237,20 @@ func TestCostOfUnclosed(t *testing.T) {
 		"comments":     strings.Repeat("<!--", n/4),
 		"scripts":      strings.Repeat("<script>", n/8),
 		"fence":        "~~~\n" + strings.Repeat("`", n) + "\n~~~\n",
+		"code span":    "<code>" + growingRuns(n) + "</code>",
 		"front matter": "---\n" + strings.Repeat("a\n", n/2) + "---\n",
 	} {
 		t.Run(name, func(t *testing.T) { readCost(t, []byte(text)) })
 	}
+}
+
+// growingRuns returns runs of 1, 2, 3, ... backticks, n bytes in all.
+func growingRuns(n int) string {
+	var s strings.Builder
+	for run := 1; s.Len() < n; run++ {
+		s.WriteString(strings.Repeat("`", run) + "a")
+	}
+	return s.String()
 }
 
 // What is in proportion for a fuzzer's small inputs is so for larger ones.

@@ -461,12 +461,21 @@ func (r *renderer) piece(i int) {
 	}
 }
 
-// codeSpan fences text with more backticks than it has in a row.
+// codeSpan fences text with a number of backticks that it does not have in a row.
 func codeSpan(text string) string {
-	fence := "`"
-	for slices.Contains(strings.FieldsFunc(text, func(c rune) bool { return c != '`' }), fence) {
-		fence += "`"
+	taken := map[int]bool{}
+	for i := 0; i < len(text); i++ {
+		start := i
+		for i < len(text) && text[i] == '`' {
+			i++
+		}
+		taken[i-start] = true
 	}
+	length := 1
+	for taken[length] {
+		length++
+	}
+	fence := strings.Repeat("`", length)
 	first, last := text[0], text[len(text)-1]
 	blank := strings.Trim(text, " ") == ""
 	if first == '`' || last == '`' || first == ' ' && last == ' ' && !blank {
