@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const residentEvery = 250 * time.Millisecond
+const residentEvery = 100 * time.Millisecond
 
 // boundResident keeps the pages of mapped files that count as this process's
 // memory below most bytes, until ctx ends: reads bring them in, and nothing
