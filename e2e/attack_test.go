@@ -88,7 +88,7 @@ func newTypist(t *testing.T, s *server) *typist {
 	return &typist{caller: c, page: c.newPage(""), began: time.Now()}
 }
 
-// types sends so many edits, one after the other.
+// types sends the given number of edits, one after the other.
 func (ty *typist) types(edits int) {
 	ty.tb.Helper()
 	for range edits {

@@ -13,7 +13,7 @@ import (
 	"halley/editor"
 )
 
-// What a folder's socket answers besides the API, to commands alone.
+// Paths that only the socket in the data folder serves, besides the API.
 const (
 	backupPath = "/control/backup"
 	verifyPath = "/control/verify"
