@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"halley/storage"
 )
@@ -99,17 +100,23 @@ func (q *queue) len() int {
 
 // gather lets a crowd, which was answered just now, come back, so that its next
 // writes share one sync, where the first to wake would otherwise have one of
-// its own. It takes microseconds: it returns when as many are queued as were
-// answered, or those who can run have run and brought nothing more.
+// its own. It returns when as many are queued as were answered, when those who
+// can run have run and brought nothing more, or after gatherTime: on a machine
+// whose processors are all busy each turn takes milliseconds.
 func (q *queue) gather(crowd int) {
 	const patience = 16 // an edit goes through some goroutines on its way here
-	for n, still := q.len(), 0; n < crowd && still < patience; still++ {
+	began := time.Now()
+	for n, still := q.len(), 0; n < crowd && still < patience && time.Since(began) < gatherTime; still++ {
 		runtime.Gosched()
 		if now := q.len(); now > n {
 			n, still = now, 0
 		}
 	}
 }
+
+// gatherTime is how long the committer waits at most for those whom it has
+// answered.
+const gatherTime = 200 * time.Microsecond
 
 func (q *queue) nudge() {
 	select {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -25,6 +26,8 @@ type Store struct {
 	queue  *queue
 	gate   *gate
 	health atomic.Pointer[error] // nil: well
+
+	readers chan struct{} // has room for the reads that may run at a time
 
 	mu    sync.RWMutex // held for reading during each read; for writing while db changes
 	db    *bbolt.DB    // guarded by mu, set by the committer alone; nil: see gone
@@ -99,7 +102,7 @@ func open(dir string, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		cfg: cfg, path: path, id: id, queue: newQueue(), gate: newGate(newest), db: db, file: file,
+		cfg: cfg, path: path, id: id, queue: newQueue(), readers: make(chan struct{}, maxReaders()), gate: newGate(newest), db: db, file: file,
 		copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg),
 	}
 	s.clock = storage.NewClock(cfg.now, savedClock(db))
@@ -206,7 +209,13 @@ func (s *Store) view(ctx context.Context, fn func(*tables) error) error {
 		return err
 	}
 	for {
+		select {
+		case s.readers <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		wait, err := s.tryView(fn)
+		<-s.readers
 		if wait == nil {
 			return err
 		}
@@ -217,6 +226,13 @@ func (s *Store) view(ctx context.Context, fn func(*tables) error) error {
 		}
 	}
 }
+
+// maxReaders is how many reads run at a time. bbolt takes one mutex, the
+// committer's too, at the beginning and the end of each transaction: where
+// hundreds queue up for it, Go hands it from one to the next in order, and an
+// edit of one byte takes seconds to commit. More readers than processors can
+// run read nothing sooner.
+func maxReaders() int { return max(4, 2*runtime.GOMAXPROCS(0)) }
 
 // tryView is view, but where the newest transaction is not synced yet, it
 // returns a channel that is closed when it is worth trying again.
