@@ -12,15 +12,29 @@ import (
 // that unload. A page that is being written to disk takes longer.
 const yieldTime = 100 * time.Millisecond
 
+// smallPage is the memory, in bytes, up to which a page counts as small.
+const smallPage = 64 << 10
+
+// smallReserve: small pages keep one part in so many of what all pages may
+// hold, however little memory is left. Others' large requests then do not unload
+// a page between two keystrokes.
+const smallReserve = 16
+
 // cache counts what the loaded pages hold, and unloads those that nobody has
-// asked for longest. Its methods do not lock: the caller holds Pages.mu.
+// asked for longest. Large pages go first as long as the small ones hold less
+// than half of what all may: hundreds of small pages that people write on make
+// no more room than one large page that somebody only read, and each of them
+// would have to be read again. Its methods do not lock: the caller holds
+// Pages.mu.
 type cache struct {
 	share      *budget.Share
 	maxContent int64
 
-	pages   list.List // of *page, the one asked for last at the front
-	content int64     // bytes of all pages' contents
-	leaving resident  // of pages that were told to end, and have not yet
+	small, large list.List // of *page, the one asked for last at the front
+	newest       *page     // the page asked for last
+	smallBytes   int64     // that small pages hold
+	content      int64     // bytes of all pages' contents
+	leaving      resident  // of pages that were told to end, and have not yet
 }
 
 // resident is what a page in memory counts for.
@@ -31,8 +45,36 @@ type resident struct {
 
 // add takes in a page that was loaded.
 func (c *cache) add(p *page) {
-	p.place, p.counted = c.pages.PushFront(p), p.size
+	p.counted = p.size
+	c.enter(p)
 	c.count(p.counted)
+}
+
+// enter puts a page at the front of the list of its size.
+func (c *cache) enter(p *page) {
+	p.small, c.newest = p.counted.bytes <= smallPage, p
+	if p.small {
+		c.smallBytes += p.counted.bytes
+	}
+	p.place = c.list(p).PushFront(p)
+}
+
+// drop takes a page out of its list.
+func (c *cache) drop(p *page) {
+	if p.small {
+		c.smallBytes -= p.counted.bytes
+	}
+	c.list(p).Remove(p.place)
+	if p.place = nil; c.newest == p {
+		c.newest = nil
+	}
+}
+
+func (c *cache) list(p *page) *list.List {
+	if p.small {
+		return &c.small
+	}
+	return &c.large
 }
 
 func (c *cache) count(r resident) {
@@ -43,7 +85,8 @@ func (c *cache) count(r resident) {
 // touch notes that a page was asked for.
 func (c *cache) touch(p *page) {
 	if p.place != nil {
-		c.pages.MoveToFront(p.place)
+		c.list(p).MoveToFront(p.place)
+		c.newest = p
 	}
 }
 
@@ -53,8 +96,12 @@ func (c *cache) resize(p *page, now resident) {
 	if p.place == nil { // it is leaving, and still counted until it has ended
 		c.leaving.content += now.content - p.counted.content
 		c.leaving.bytes += now.bytes - p.counted.bytes
+		p.counted = now
+		return
 	}
+	c.drop(p)
 	p.counted = now
+	c.enter(p)
 }
 
 // leave notes that a page was told to end. Its memory counts until it has.
@@ -62,8 +109,7 @@ func (c *cache) leave(p *page) {
 	if p.place == nil {
 		return
 	}
-	c.pages.Remove(p.place)
-	p.place = nil
+	c.drop(p)
 	c.leaving.content += p.counted.content
 	c.leaving.bytes += p.counted.bytes
 }
@@ -82,13 +128,27 @@ func (c *cache) over() bool {
 	return c.content-c.leaving.content > c.maxContent || c.share.Over() > c.leaving.bytes
 }
 
-// oldest is the page that nobody has asked for longest. The newest one never
-// is: it may be larger than all that is allowed, and has its callers waiting.
+// oldest is the page to unload next; nil where none should be. The one asked
+// for last never is: it may be larger than all that is allowed, and has its
+// callers waiting. Nor are the small ones within their reserve.
 func (c *cache) oldest() *page {
-	if c.pages.Len() < 2 {
-		return nil
+	limit := c.share.Limit()
+	if limit == 0 {
+		limit = c.maxContent
 	}
-	return c.pages.Back().Value.(*page)
+	first, then := &c.large, &c.small
+	switch {
+	case c.smallBytes > limit/2:
+		first, then = then, first
+	case c.smallBytes <= limit/smallReserve:
+		then = first
+	}
+	for _, pages := range []*list.List{first, then} {
+		if e := pages.Back(); e != nil && e.Value.(*page) != c.newest {
+			return e.Value.(*page)
+		}
+	}
+	return nil
 }
 
 // makeRoom unloads pages until the rest fit. The caller holds mu.

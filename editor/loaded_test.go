@@ -172,6 +172,47 @@ func TestPagesYield(t *testing.T) {
 	}
 }
 
+// TestSmallPagesOutlastLargeOnes: a page that somebody writes on stays in memory
+// while others read large ones, with no memory left at all too; small pages beyond
+// their reserve make room like any other.
+func TestSmallPagesOutlastLargeOnes(t *testing.T) {
+	store := openStore(t, t.TempDir())
+	t.Cleanup(func() { store.Close() })
+	b := budget.New(8 << 20)
+	requests := b.Share("requests", 1)
+	ps := openPages(t, store, Config{Budget: b})
+	written := newPage(t, ps, "a few words")
+	var large, small []PageID
+	for range 20 {
+		large = append(large, newPage(t, ps, strings.Repeat("x", 500_000)))
+		submit(t, ps, ann, written, edit("client-a", uint64(len(large)), uint64(len(large)), `[{"insert":"y"}]`))
+	}
+	for range 200 {
+		small = append(small, newPage(t, ps, strings.Repeat("x", 10_000)))
+	}
+	wantText(t, ps, written, strings.Repeat("y", 20)+"a few words")
+	for requests.Take(1<<20) == nil {
+	}
+	for _, id := range large {
+		wantText(t, ps, id, strings.Repeat("x", 500_000))
+		if ps.peek(written) == nil {
+			t.Fatal("reading a large page unloads one that is being written")
+		}
+	}
+	if ps.peek(small[0]) != nil {
+		t.Error("a small page that nobody has asked for longest stays, beyond the reserve of all small ones")
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	sum := int64(0)
+	for e := ps.cache.small.Front(); e != nil; e = e.Next() {
+		sum += e.Value.(*page).counted.bytes
+	}
+	if most := ps.cache.share.Limit()/smallReserve + smallPage; sum != ps.cache.smallBytes || sum > most {
+		t.Errorf("small pages hold %d bytes and count %d, want at most %d", sum, ps.cache.smallBytes, most)
+	}
+}
+
 // TestPagesBeyondTheBudget: with room for less than one page all are served,
 // also at once.
 func TestPagesBeyondTheBudget(t *testing.T) {
@@ -198,7 +239,7 @@ func TestPagesBeyondTheBudget(t *testing.T) {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if n := ps.cache.pages.Len(); n > 1 {
+	if n := ps.cache.small.Len() + ps.cache.large.Len(); n > 1 {
 		t.Errorf("%d pages stay in memory, want 1", n)
 	}
 }

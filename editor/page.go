@@ -48,6 +48,7 @@ type page struct {
 	touched atomic.Int64 // when it was last asked for, Unix nanoseconds
 
 	place   *list.Element // in the cache; guarded by Pages.mu
+	small   bool          // in which list of the cache; guarded by Pages.mu
 	counted resident      // by the cache; guarded by Pages.mu
 
 	st     *state
