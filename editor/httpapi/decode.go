@@ -153,7 +153,11 @@ func readJSON(c *gin.Context, limit int64) ([]byte, error) {
 	if err := requireJSON(c); err != nil {
 		return nil, err
 	}
-	return readBody(c, limit)
+	body, err := readBody(c, limit)
+	if err == nil && len(body) > smallBytes {
+		err = takeTurn(c)
+	}
+	return body, err
 }
 
 // decodeJSON reads a JSON body of at most limit bytes into in.

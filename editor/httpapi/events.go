@@ -16,6 +16,7 @@ import (
 const (
 	protocolVersion = 1
 	maxPagesALine   = 100
+	fewPlaces       = 8 // of pages and clients, up to which joining takes no turn
 	maxClientsALine = editor.MaxPlacesALine
 	defaultWait     = 25 * time.Second
 	maxWait         = 60 * time.Second
@@ -50,7 +51,14 @@ func (s *Server) events(c *gin.Context) {
 	}
 	defer place.answered()
 	ctx, p := c.Request.Context(), principal(c)
+	if len(in.pages)*max(1, len(in.clients)) > fewPlaces {
+		if err := takeTurn(c); err != nil {
+			s.fail(c, err)
+			return
+		}
+	}
 	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
+	patientOf(c.Writer).endTurn()
 	if err != nil {
 		place.leave()
 		s.fail(c, err)

@@ -70,7 +70,7 @@ func (s *Server) patient(w http.ResponseWriter, r *http.Request) (*patientWriter
 	}
 	peer.Begin()
 	out := &patientWriter{
-		ResponseWriter: w, control: http.NewResponseController(w), peer: peer, held: held{memory: s.memory},
+		ResponseWriter: w, control: http.NewResponseController(w), peer: peer, held: held{memory: s.memory}, turns: s.turns,
 		patience: patience{left: answerGrace, grace: answerGrace, least: answerPace, most: streamedPace},
 	}
 	if r.Body != nil && r.Body != http.NoBody {
@@ -126,15 +126,19 @@ type patientWriter struct {
 	patience patience
 	body     *patientBody // nil: none
 	held     held
+	turns    turns
+	turn     bool // that it has a turn
 }
 
 // end gives back what the request has held.
 func (w *patientWriter) end() {
+	w.endTurn()
 	w.held.release()
 	w.peer.Wait()
 }
 
 func (w *patientWriter) Write(p []byte) (int, error) {
+	w.endTurn() // a peer may take long to read
 	written := 0
 	for {
 		piece := p[written:min(written+answerPiece, len(p))]

@@ -52,6 +52,7 @@ type Server struct {
 	cookies  atomic.Pointer[cookies]
 	limits   *limits
 	memory   *memory
+	turns    turns
 	streams  *streams
 	metrics  *metrics.Metrics
 	logger   *slog.Logger
@@ -83,7 +84,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	}
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
-		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget),
+		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), turns: newTurns(),
 		streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
 		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
