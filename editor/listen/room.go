@@ -88,18 +88,20 @@ func (s *Seat) waited() time.Duration {
 // Seat is the seat of a connection of which Watch has not been told yet, for
 // its requests to say what they do.
 func (r *Room) Seat(c net.Conn) *Seat {
+	from := r.counted(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	seat := r.seat(c)
+	seat := r.seat(c, from)
 	seat.asked = true
 	return seat
 }
 
-// seat finds or makes the seat of a connection. The caller holds mu.
-func (r *Room) seat(c net.Conn) *Seat {
+// seat finds or makes the seat of a connection, which counts for the address
+// from. The caller holds mu.
+func (r *Room) seat(c net.Conn, from netip.Addr) *Seat {
 	seat := r.conns[c]
 	if seat == nil {
-		seat = &Seat{conn: c, from: r.counted(c)}
+		seat = &Seat{conn: c, from: from}
 		r.conns[c] = seat
 	}
 	return seat
@@ -149,9 +151,10 @@ func hangUp(c net.Conn) {
 // enter lets c in, and returns the connection that has to go for it; c itself
 // where no other can.
 func (r *Room) enter(c net.Conn) (surplus net.Conn) {
+	from := r.counted(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	seat := r.seat(c)
+	seat := r.seat(c, from)
 	if full, within := r.full(seat.from); full {
 		out := r.longest(within)
 		if out == nil {
