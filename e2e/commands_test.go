@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"halley/editor/client"
 )
@@ -29,7 +30,13 @@ func halley(tb testing.TB, args ...string) *ran { return halleyIn(tb, nil, args.
 
 func halleyIn(tb testing.TB, env []string, args ...string) *ran {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	return halleyWithin(tb, patience, env, args...)
+}
+
+// halleyWithin fails the test where the command takes longer.
+func halleyWithin(tb testing.TB, limit time.Duration, env []string, args ...string) *ran {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = append(os.Environ(), env...)
