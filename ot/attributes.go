@@ -12,12 +12,12 @@ type Attr struct {
 }
 
 // Attributes are the formats on an op, sorted by name (by UTF-8 bytes), each
-// name once. They are immutable: whoever wants others makes a new slice.
+// name once. They are immutable: a caller that wants others makes a new slice.
 // Nil and empty mean the same.
 type Attributes []Attr
 
-// MakeAttributes returns attrs as Attributes. Of two with the same name the
-// later one counts.
+// MakeAttributes returns attrs as Attributes. If a name occurs twice, the later
+// value wins.
 func MakeAttributes(attrs ...Attr) Attributes {
 	if len(attrs) == 0 {
 		return nil
@@ -50,8 +50,8 @@ func (a Attributes) Get(name string) (Value, bool) {
 // Equal reports whether a and b hold the same names with the same values.
 func (a Attributes) Equal(b Attributes) bool { return slices.Equal(a, b) }
 
-// withoutNulls returns a without the attributes whose value is Null; a itself
-// where there are none.
+// withoutNulls returns a without the attributes whose value is Null, or a itself
+// if it has no such attribute.
 func (a Attributes) withoutNulls() Attributes {
 	isNull := func(attr Attr) bool { return attr.Value == Null }
 	if !slices.ContainsFunc(a, isNull) {
@@ -60,10 +60,10 @@ func (a Attributes) withoutNulls() Attributes {
 	return slices.DeleteFunc(slices.Clone(a), isNull)
 }
 
-// composeAttributes returns the formats of something that had a and then got b.
-// A null in b removes; it stays in the result only if keepNull is true, which
-// is right when the something is a retain: it still has to remove what the
-// content has.
+// composeAttributes returns the formats of an op that had a and then got b. A
+// null in b removes the attribute. The null stays in the result only if keepNull
+// is true, as it must for a retain: the retain still has to remove the attribute
+// from the content.
 func composeAttributes(a, b Attributes, keepNull bool) Attributes {
 	if len(b) == 0 {
 		return a
@@ -74,7 +74,7 @@ func composeAttributes(a, b Attributes, keepNull bool) Attributes {
 	return mergeAttributes(a, b)
 }
 
-// mergeAttributes returns what is in a or b; of a name in both, b's value.
+// mergeAttributes returns the union of a and b; b's value wins for a name in both.
 func mergeAttributes(a, b Attributes) Attributes {
 	if len(a) == 0 {
 		return b
@@ -108,9 +108,9 @@ func transformAttributes(a, b Attributes, priority bool) Attributes {
 	return kept
 }
 
-// invertAttributes returns what gives something that had base, and then got
-// attrs, its formats back. Like quill-delta, which compares objects by
-// identity, it also sets an object again that attrs left equal.
+// invertAttributes returns the attributes that restore base after attrs was
+// applied to it. quill-delta compares objects by identity, so, like quill-delta,
+// it also sets an object again that attrs left equal.
 func invertAttributes(attrs, base Attributes) Attributes {
 	var inverse Attributes
 	for _, attr := range attrs {

@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// An author is who wrote a run: an index into a Content's authors.
+// An author identifies who wrote a run: it is an index into a Content's authors.
 type author uint32
 
-// Authors are the names of all who wrote in a Content or in its snapshots,
-// "" for nobody first. A name stays when what its owner wrote is gone: a page
-// has few authors. Safe for concurrent use.
+// authors are the names of all authors of a Content and its snapshots. The first
+// is "", for text without an author. A name stays after its author's text is
+// gone, since a page has few authors. Safe for concurrent use.
 type authors struct {
 	mu    sync.Mutex
 	ids   map[string]author
@@ -37,16 +37,16 @@ func (a *authors) id(name string) author {
 	return id
 }
 
-// all returns the names by author, of which those given out so far stay as they are.
+// all returns the names, indexed by author. Later calls of id only append to them.
 func (a *authors) all() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.names
 }
 
-// Authors goes through what lies between two positions, in UTF-16 code units, in
-// stretches by one author: who wrote it, "" for nobody, and its length. Positions
-// are moved as by [Content.Slice].
+// Authors yields the author ("" for none) and the length of each stretch between
+// two positions that one author wrote. Positions and lengths count UTF-16 code
+// units; positions are clamped as [Content.Slice] does.
 func (c *Content) Authors(from, to int) iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		names := c.authors.all()

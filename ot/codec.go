@@ -17,8 +17,8 @@ import (
 // delete; and for values nested more than 32 deep or longer than 1 MiB. Ops of
 // no length are dropped, as are empty attributes and null ones on an insert.
 //
-// A plain retain at the end stays, so that whoever knows the content can refuse
-// one that reaches past its end; see [Delta.Chop].
+// A plain retain at the end stays, so that the caller can refuse one that
+// reaches past the end of the content; see [Delta.Chop].
 func Parse(data []byte) (Delta, error) {
 	p := newParser(data, "the delta")
 	p.space()
@@ -32,9 +32,8 @@ func Parse(data []byte) (Delta, error) {
 	return b.delta(), nil
 }
 
-// ParseOps is Parse without normalising: index i of the result is op i as
-// sent, the zero Op where that has no length. It is for whoever must name an
-// op as it was sent.
+// ParseOps is Parse without normalising: index i of the result is op i as sent,
+// or the zero Op if that op has no length. Use it to name an op as it was sent.
 func ParseOps(data []byte) (Delta, error) {
 	p := newParser(data, "the delta")
 	p.space()
@@ -60,7 +59,7 @@ func (p *parser) opsAsSent() (Delta, error) {
 	return d, err
 }
 
-// ops reads an array of ops and hands them over, one by one, as sent.
+// ops reads an array of ops and calls each with every op as sent.
 func (p *parser) ops(each func(Op)) error {
 	if p.peek() != '[' {
 		return p.fail("is not a JSON array")
@@ -85,10 +84,10 @@ func (p *parser) ops(each func(Op)) error {
 	})
 }
 
-// opsIn guesses for how many ops in n bytes of JSON to make room at first.
+// opsIn is the initial capacity, in ops, for n bytes of JSON.
 func opsIn(n int) int { return min(n/16+1, builderCapacity) }
 
-// parseOp reads one op. Which action it has is known at its end.
+// parseOp reads one op. Its action is known only at its end.
 func (p *parser) parseOp() (Op, error) {
 	var op Op
 	if p.peek() != '{' {
@@ -288,9 +287,9 @@ func (a Attributes) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Validate returns an *InvalidError that says what makes d malformed, for a
-// Delta made by hand: what Parse would refuse, and ops, attributes or values
-// that are not in the form their types ask for. It does not ask for d to be
+// Validate returns an *InvalidError that names the first fault of a Delta that
+// was built by hand. It refuses what Parse refuses, and ops, attributes and
+// values that are not in the form that their types require. d need not be
 // normalised.
 func (d Delta) Validate() error {
 	total := 0
@@ -346,7 +345,8 @@ func (op *Op) validateShape(i int) error {
 	return nil
 }
 
-// isPlainRetain reports whether op is what most edits begin with, well-formed.
+// isPlainRetain reports whether op is a well-formed retain without attributes, as
+// most edits begin with.
 func (op *Op) isPlainRetain() bool {
 	return op.Retain > 0 && op.Retain <= maxLength && op.Delete == 0 && op.Insert == "" && op.Embed.Type == ""
 }

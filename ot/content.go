@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// A Content is the live document: text and embeds with their attributes, to be
-// changed in place. An edit costs time that is logarithmic in the length; a
-// Delta composed with it would be copied as a whole.
+// A Content is the live document: text and embeds with their attributes, changed
+// in place. An edit takes time logarithmic in the length, where composing Deltas
+// would copy the whole document.
 //
 // It is a B+tree of runs (see DESIGN.md). One goroutine at a time may use a
-// Content; a snapshot that nobody changes may be read by any number, while the
-// Content it was taken from goes on changing.
+// Content. Any number may read a snapshot that is not changed, while the Content
+// that it was taken from goes on changing.
 type Content struct {
 	root    node
 	sum     sum
@@ -33,16 +33,16 @@ type Content struct {
 var lastOwner atomic.Uint64
 
 // NewContent returns a Content that holds d, which may have inserts only and
-// need not end in a newline. It is by nobody (see [Content.ApplyBy]). The error
-// is an *InvalidError.
+// need not end in a newline. The text has no author (see [Content.ApplyBy]). The
+// error is an *InvalidError.
 func NewContent(d Delta) (*Content, error) {
 	return newContent(d, newAuthors(), nil)
 }
 
-// NewContentBy is NewContent for a content whose authors are known: the lengths
-// of stretches by one author each, from the beginning on, as [Content.Authors]
-// tells them. It is an *InvalidError too if they are not as long as the content,
-// or cut a surrogate pair.
+// NewContentBy is NewContent for a content whose authors are known. authors
+// yields them as [Content.Authors] does, from the beginning on. The error is an
+// *InvalidError too if their lengths do not add up to the content's, or cut a
+// surrogate pair.
 func NewContentBy(d Delta, authors iter.Seq2[string, int]) (*Content, error) {
 	known := newAuthors()
 	b := &byline{}
@@ -62,7 +62,7 @@ func NewContentBy(d Delta, authors iter.Seq2[string, int]) (*Content, error) {
 	return c, nil
 }
 
-// newContent has what by says, nil for nobody, of the authors.
+// newContent takes the authors from by; nil means no author.
 func newContent(d Delta, authors *authors, by *byline) (*Content, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
@@ -78,8 +78,8 @@ func newContent(d Delta, authors *authors, by *byline) (*Content, error) {
 	return c, nil
 }
 
-// Snapshot returns a copy that later changes of either do not touch. It costs
-// the same for any length: the two share what they hold until they change it.
+// Snapshot returns a copy that later changes of either do not affect. It takes
+// constant time: both share their nodes until one changes them (copy-on-write).
 func (c *Content) Snapshot() *Content {
 	if c.owner != 0 {
 		c.owner = 0
@@ -107,9 +107,9 @@ func (c *Content) Text() string {
 // Delta returns the whole content as normalised inserts.
 func (c *Content) Delta() Delta { return c.Slice(0, c.sum.units) }
 
-// Slice returns what lies between two positions, in UTF-16 code units, as
-// normalised inserts. Positions outside of the content are moved to its ends,
-// one inside a surrogate pair behind the pair.
+// Slice returns the content between two positions, in UTF-16 code units, as
+// normalised inserts. Positions outside the content are clamped to its ends, and
+// one inside a surrogate pair moves behind the pair.
 func (c *Content) Slice(from, to int) Delta {
 	var g gatherer
 	for piece, r := range c.pieces(from, to) {
@@ -145,7 +145,7 @@ func (g *gatherer) close() {
 	}
 }
 
-// take returns what was gathered and begins anew.
+// take returns the inserts gathered so far, and empties the gatherer.
 func (g *gatherer) take() Delta {
 	g.close()
 	d := g.d
@@ -153,7 +153,7 @@ func (g *gatherer) take() Delta {
 	return d
 }
 
-// pieces goes through the runs between two positions. A run may come in several
+// pieces yields the runs between two positions. A run may come in several
 // pieces; an embed's text is U+FFFC.
 func (c *Content) pieces(from, to int) iter.Seq2[[]byte, *run] {
 	return func(yield func([]byte, *run) bool) {
@@ -164,13 +164,13 @@ func (c *Content) pieces(from, to int) iter.Seq2[[]byte, *run] {
 	}
 }
 
-// Apply changes c by d, which must be valid as Parse and Validate make sure.
-// What d inserts is by nobody. The error is an *InvalidError, and c is as it
-// was, where d reaches past the end, cuts a surrogate pair or is malformed.
+// Apply applies d, which must be valid (see [Parse] and [Delta.Validate]), to c.
+// The inserted text has no author. If d reaches past the end, cuts a surrogate
+// pair or is malformed, the error is an *InvalidError and c is unchanged.
 func (c *Content) Apply(d Delta) error { return c.ApplyBy("", d) }
 
-// ApplyBy is Apply for a change by somebody, whom [Content.Authors] then names
-// for what d inserts. Formats do not change who wrote the text.
+// ApplyBy is Apply for a change by author, whom [Content.Authors] then reports
+// for the inserted text. Formatting text does not change its author.
 func (c *Content) ApplyBy(author string, d Delta) error {
 	if err := c.check(d); err != nil {
 		return err
@@ -179,21 +179,21 @@ func (c *Content) ApplyBy(author string, d Delta) error {
 	return nil
 }
 
-// ErrTooLarge is what ApplyWithin returns for a change that makes a content too
+// ErrTooLarge is returned by ApplyWithin for a change that makes a content too
 // large.
 var ErrTooLarge = errors.New("content too large")
 
 // A Limit bounds a content.
 type Limit struct {
-	Bytes int // as [Content.Size] counts
+	Bytes int // as counted by [Content.Size]
 	Lines int // newlines; 0: any number
 }
 
-// ApplyWithin is ApplyBy for a change that must not make c larger than limit; a
-// content that is over the limit already may still shrink, in bytes and in lines
-// each for itself. The error is ErrTooLarge where it grows, and c is as it was.
-// However many runs the change formats, memory stays in proportion to the limit
-// and c's size.
+// ApplyWithin is ApplyBy for a change that must not make c larger than limit. It
+// returns ErrTooLarge, and leaves c unchanged, if the change would. A content
+// that exceeds the limit already may still shrink; bytes and lines are judged
+// separately. Memory stays proportional to the limit and to c's size, however
+// many runs the change formats.
 func (c *Content) ApplyWithin(limit Limit, author string, d Delta) error {
 	size, lines := c.Size(), c.sum.lines
 	if limit.Lines == 0 {
@@ -206,8 +206,8 @@ func (c *Content) ApplyWithin(limit Limit, author string, d Delta) error {
 		return err
 	}
 	before := c.Snapshot()
-	// What is deleted further on takes at most size away again. So a change
-	// that grows by more on its way ends too large.
+	// Later deletions remove at most size bytes. So a change that grows the
+	// content by more than that on the way ends too large.
 	fits := c.apply(c.authors.id(author), d, max(limit.Bytes, size)+size)
 	if !fits || c.Size() > max(limit.Bytes, size) || c.sum.lines > max(limit.Lines, lines) {
 		*c = *before
@@ -225,8 +225,9 @@ func newlines(d Delta) int {
 	return n
 }
 
-// mostAdded is at least by how much d, which may be malformed, makes c larger;
-// at most half of all numbers, so that adding to it is safe.
+// mostAdded returns an upper bound, in bytes, of how much d, which may be
+// malformed, makes c grow. It is at most half of the range of int, so that the
+// caller can add to it safely.
 func (c *Content) mostAdded(d Delta) int {
 	const (
 		unknown  = math.MaxInt / 2
@@ -244,14 +245,14 @@ func (c *Content) mostAdded(d Delta) int {
 				most += escapes*len(a.Name) + len(a.Value) + brackets
 			}
 		case len(op.Attributes) > 0:
-			return unknown // for it may touch any number of runs
+			return unknown // it may touch any number of runs
 		}
 	}
 	return min(most, unknown)
 }
 
-// apply changes c by d, which has been checked. It gives up, and reports that it
-// has, when formats make c larger than ceiling; c is then of no use.
+// apply applies d, which has been checked, to c. It stops and returns false when
+// formats make c larger than ceiling bytes; c is then unusable.
 func (c *Content) apply(by author, d Delta, ceiling int) bool {
 	if c.owner == 0 {
 		c.owner = owner(lastOwner.Add(1))

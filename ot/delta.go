@@ -9,8 +9,8 @@ import (
 // whole number that JavaScript counts to by ones.
 const maxLength = min(1<<53-1, math.MaxInt)
 
-// An Embed is a thing in the text that is no text: {Type: Value} in JSON. Its
-// length is 1.
+// An Embed is an object in the text, such as a picture: {Type: Value} in JSON.
+// Its length is 1.
 type Embed struct {
 	Type  string
 	Value Value
@@ -29,7 +29,7 @@ type Op struct {
 }
 
 // A Delta is a list of ops: a change of a content, or (inserts only) a content.
-// Nil and empty mean the same: a change that changes nothing.
+// Nil and empty both mean a change without effect.
 type Delta []Op
 
 // Len returns how many UTF-16 code units op inserts, retains or deletes.
@@ -50,7 +50,7 @@ func (op *Op) Len() int {
 // IsInsert reports whether op inserts text or an embed.
 func (op *Op) IsInsert() bool { return op.Insert != "" || op.Embed.Type != "" }
 
-// Equal reports whether op and o do the same.
+// Equal reports whether op and o have the same effect.
 func (op *Op) Equal(o *Op) bool {
 	return op.Retain == o.Retain && op.Delete == o.Delete && op.Insert == o.Insert &&
 		op.Embed == o.Embed && op.Attributes.Equal(o.Attributes)
@@ -76,8 +76,8 @@ func (d Delta) Delete(n int) Delta { return d.Push(Op{Delete: n}) }
 
 // Push appends op to d as quill-delta's push does: it joins op to an equal
 // neighbour, and puts an insert before a delete at the same place. An op of no
-// length is dropped. Like append, it may reuse d's memory: keep the result and
-// forget d.
+// length is dropped. Like append, it may reuse d's memory: use only the
+// result afterwards.
 func (d Delta) Push(op Op) Delta {
 	b := builder{ops: d}
 	b.push(op)
@@ -86,7 +86,8 @@ func (d Delta) Push(op Op) Delta {
 
 // Chop returns d without a plain retain at its end, which changes nothing.
 // Compose, Transform and Invert return chopped Deltas; Parse keeps the retain,
-// for whoever checks that the change does not reach past the content's end.
+// so that its caller can check that the change does not reach past the end of the
+// content.
 func (d Delta) Chop() Delta {
 	if n := len(d); n > 0 && d[n-1].Retain > 0 && len(d[n-1].Attributes) == 0 {
 		return d[:n-1]
@@ -108,7 +109,7 @@ func (d Delta) Normalize() Delta {
 	return b.delta()
 }
 
-// BaseLen returns how many UTF-16 units of the content before it d speaks of:
+// BaseLen returns the length of the content that d covers, in UTF-16 code units:
 // the sum of its retains and deletes.
 func (d Delta) BaseLen() int {
 	n := 0
@@ -128,8 +129,8 @@ func (d Delta) InsertsOnly() bool {
 	return true
 }
 
-// Equal reports whether d and o are the same op for op. Two Deltas that do the
-// same are Equal once both are normalised.
+// Equal reports whether d and o are equal op by op. Two Deltas with the same
+// effect are Equal once both are normalised.
 func (d Delta) Equal(o Delta) bool {
 	return slices.EqualFunc(d, o, func(x, y Op) bool { return x.Equal(&y) })
 }
@@ -138,23 +139,22 @@ func (d Delta) Equal(o Delta) bool {
 // in time that is linear in their length. The zero builder is ready to use.
 type builder struct {
 	ops Delta
-	// text, while open, is what will be the Insert of ops[at]: the pieces
-	// joined to it so far.
+	// text, while open, collects the pieces that become the Insert of ops[at].
 	text []byte
 	at   int
 	open bool
 }
 
-// builderCapacity bounds the room that a builder reserves up front: enough for
-// nearly every edit, and nothing to a large one.
+// builderCapacity bounds the capacity that a builder reserves up front: it fits
+// nearly every edit, and is negligible for a large one.
 const builderCapacity = 16
 
-// newBuilder returns a builder with room for about n ops.
+// newBuilder returns a builder with capacity for about n ops.
 func newBuilder(n int) builder {
 	return builder{ops: make(Delta, 0, min(n, builderCapacity))}
 }
 
-// push appends op as [Delta.Push] says.
+// push appends op as [Delta.Push] does.
 func (b *builder) push(op Op) {
 	if op.Len() == 0 {
 		return
@@ -187,8 +187,7 @@ func (b *builder) push(op Op) {
 // retain appends a plain retain of n units.
 func (b *builder) retain(n int) { b.push(Op{Retain: n}) }
 
-// join adds op to the op at i, and reports whether they are of a kind that can
-// be one op.
+// join merges op into the op at i. It returns false if the two cannot be one op.
 func (b *builder) join(i int, op *Op) bool {
 	last := &b.ops[i]
 	switch {
@@ -221,11 +220,11 @@ func (b *builder) close() {
 	}
 }
 
-// delta returns what was built. The builder may go on after it.
+// delta returns the ops pushed so far. More may be pushed afterwards.
 func (b *builder) delta() Delta {
 	b.close()
 	return b.ops
 }
 
-// chopped returns what was built without a plain retain at its end.
+// chopped returns the ops pushed so far without a plain retain at their end.
 func (b *builder) chopped() Delta { return b.delta().Chop() }

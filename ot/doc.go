@@ -9,20 +9,20 @@
 // here, Compose, Transform, TransformPosition and Invert give what it gives, op
 // for op.
 //
-// [Parse] reads a Delta from JSON and refuses what is malformed; [Delta.Validate]
-// does so for one made by hand. Functions on valid Deltas never fail, so they
+// [Parse] reads a Delta from JSON and refuses malformed ones; [Delta.Validate]
+// checks one built by hand. Functions on valid Deltas never fail, so they
 // return no error. They also never fail on Deltas that are valid but do not fit
-// each other (one that deletes half of a surrogate pair that the other inserts,
-// say): the pair then stays whole, with the piece in which it begins. Whether a
-// change fits a content is checked by [Content.Apply].
+// each other, for example when one deletes half of a surrogate pair that the
+// other inserts: the pair then stays whole, in the piece in which it begins.
+// [Content.Apply] checks whether a change fits a content.
 //
 // Deltas are values: no function here modifies its arguments, and results may
 // share their immutable parts (strings, [Attributes]). They are safe for
-// concurrent use as long as nobody writes to them. [Content], the live
-// document, is for one goroutine at a time; its snapshots may be read by any.
+// concurrent use as long as nobody writes to them. Only one goroutine at a time
+// may use a [Content], the live document; any may read its snapshots.
 //
-// Not here: pages, people, time, storage; which formats a page may hold; and
-// what a line is (a format on a newline is an attribute like any other).
+// The package does not know pages, people, time or storage, nor which formats a
+// page may hold. A line's format is an attribute of its newline like any other.
 //
 // The laws that hold, for all changes a and b made on content c, with ∘ for
 // Compose (package ottest has them as checks):
@@ -32,5 +32,5 @@
 //	c∘a∘Invert(a, c) = c                                     inverse
 //	Parse(d.AppendJSON(nil)) = d                             codec
 //
-// DESIGN.md says where each is tested, and how a Content is kept.
+// DESIGN.md describes where each is tested, and the data structure of Content.
 package ot

@@ -1,16 +1,16 @@
 package ot
 
-// A finger is where the last change was made, and the way there: most often the
-// next one is made there too, and need not be looked for.
+// A finger is the path to the leaf of the last change (a finger of a search
+// tree). The next change is most often in the same leaf and then needs no search.
 type finger struct {
-	owner owner  // whom all nodes on the way belong to; 0: the finger points nowhere
+	owner owner  // of all nodes on the path; 0: the finger points nowhere
 	path  []step // from the root down
 	leaf  *leaf
 	start int // position of the leaf
 	units int // of the leaf
 }
 
-// A step is a branch and which of its children comes next.
+// A step is a branch, and the index of the child that the path goes through.
 type step struct {
 	branch *branch
 	kid    int
@@ -27,8 +27,8 @@ func (f *finger) after(at int, o owner) bool {
 	return f.owner == o && f.start <= at && at < f.start+f.units
 }
 
-// point moves the finger to the leaf that find leads to, and makes all nodes on
-// the way c's own.
+// point moves the finger to the leaf that find leads to. It copies the nodes on
+// the path that c does not own.
 func (c *Content) point(at int, find func(b *branch, at int) (kid, in int)) {
 	f := &c.finger
 	c.root = c.root.owned(c.owner)
@@ -67,7 +67,7 @@ func (c *Content) remove(at, n int) {
 	}
 }
 
-// restyle gives up, and returns false, when c becomes larger than ceiling.
+// restyle stops and returns false when c becomes larger than ceiling bytes.
 func (c *Content) restyle(at, n int, attributes Attributes, ceiling int) bool {
 	r := restyling{styles: c.styles, attributes: attributes}
 	for n > 0 {
@@ -85,7 +85,8 @@ func (c *Content) restyle(at, n int, attributes Attributes, ceiling int) bool {
 	return true
 }
 
-// changed takes in, up to the root, what a change did to the finger's leaf.
+// changed updates the sums from the finger's leaf up to the root after a change
+// in that leaf.
 func (c *Content) changed(change sum, reformed bool) {
 	f := &c.finger
 	c.sum.add(change)
@@ -102,7 +103,7 @@ func (c *Content) changed(change sum, reformed bool) {
 	}
 }
 
-// reform combines the formats anew along the finger's path.
+// reform recomputes the formats along the finger's path.
 func (c *Content) reform() {
 	f := &c.finger
 	c.formats = f.leaf.formats()
@@ -113,9 +114,8 @@ func (c *Content) reform() {
 	}
 }
 
-// mend brings the nodes along the finger's path back within their bounds, adds
-// a level where the root has grown too large, and drops one where it has a
-// single child.
+// mend rebalances the nodes along the finger's path. It adds a level if the root
+// has grown too large, and removes one if the root has a single child.
 func (c *Content) mend() {
 	f := &c.finger
 	moved := false
@@ -131,7 +131,7 @@ func (c *Content) mend() {
 	}
 }
 
-// mendRoot reports whether there is another root now.
+// mendRoot rebalances the root, and reports whether it replaced it.
 func (c *Content) mendRoot() (moved bool) {
 	if c.root.fill() == over {
 		left := c.root

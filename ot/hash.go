@@ -2,11 +2,10 @@ package ot
 
 import "crypto/sha256"
 
-// Hash returns the SHA-256 of c's JSON, as [Delta.AppendJSON] writes it. So it
-// depends on the content alone: neither on the changes that led to it, nor on
-// who made them, nor on how c keeps it; and whoever has the content as a Delta,
-// in any language, can find the same. It takes time linear in the size, and
-// no memory.
+// Hash returns the SHA-256 of c's JSON, as [Delta.AppendJSON] writes it. It
+// depends on the content alone, not on its history, its authors or its tree, and
+// can be computed in any language from the content's Delta. It takes time linear
+// in the size, and allocates nothing that grows with it.
 func (c *Content) Hash() [sha256.Size]byte {
 	const enough = 4 << 10 // bytes to hash at once
 	sha := sha256.New()
@@ -35,7 +34,7 @@ func (c *Content) Hash() [sha256.Size]byte {
 	return [sha256.Size]byte(sha.Sum(nil))
 }
 
-// beginInsert appends an insert up to where its text goes.
+// beginInsert appends the beginning of an insert, up to its text.
 func beginInsert(dst []byte, s *style) []byte {
 	dst = append(dst, `{"insert":`...)
 	if s.isEmbed() {

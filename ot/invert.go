@@ -24,8 +24,8 @@ func Invert(d, content Delta) Delta {
 	return out.chopped()
 }
 
-// eachPiece takes n units of it, or as many as there are, op by op, and hands
-// each piece on with its length.
+// eachPiece takes up to n units of it, op by op, and calls do with each piece and
+// its length.
 func eachPiece(it *iterator, n int, do func(piece Op, length int)) {
 	for n > 0 && it.more() {
 		length := min(n, it.left)

@@ -2,8 +2,8 @@ package ot
 
 import "math"
 
-// endless is what an iterator gives after the last op: a change goes on with
-// retaining everything that follows.
+// endless is the iterator's op after the last one: a change implicitly retains
+// the rest of the content.
 var endless = Op{Retain: math.MaxInt}
 
 // An iterator walks through the ops of a Delta in pieces of any length.
@@ -20,7 +20,7 @@ func newIterator(d Delta) iterator {
 	return it
 }
 
-// load makes the first of ops, if there is one, the current op.
+// load makes the first remaining op the current one.
 func (it *iterator) load() {
 	it.op, it.at = &endless, 0
 	if len(it.ops) > 0 {
@@ -32,7 +32,7 @@ func (it *iterator) load() {
 // more reports whether there is an op left.
 func (it *iterator) more() bool { return len(it.ops) > 0 }
 
-// skip goes n units on, at most to the end of the current op.
+// skip advances by n units, at most to the end of the current op.
 func (it *iterator) skip(n int) {
 	switch {
 	case len(it.ops) == 0:
@@ -49,7 +49,7 @@ func (it *iterator) skip(n int) {
 }
 
 // take returns the next n units as an op, at most the rest of the current op.
-// There must be more.
+// The iterator must have more.
 func (it *iterator) take(n int) Op {
 	op, from, n := *it.op, it.at, min(n, it.left)
 	whole := n == it.left

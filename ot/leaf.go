@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// maxLeafBytes bounds the text of a leaf, which is moved on every edit in it.
+	// maxLeafBytes bounds the text of a leaf: every edit in the leaf moves it.
 	maxLeafBytes = 1024
 	// maxLeafRuns bounds how many runs a leaf has.
 	maxLeafRuns = 64
-	// maxInsert bounds the text that is put into a leaf at once, so that one
-	// split is enough afterwards.
+	// maxInsert bounds the text that is inserted into a leaf at once, so that
+	// one split is enough afterwards.
 	maxInsert = maxLeafBytes / 2
-	// leafRoom is how much longer a copy of a leaf's text may grow in place: it
-	// is copied because an edit is about to come.
+	// leafRoom is the spare capacity, in bytes, of a copied leaf's text: a leaf
+	// is copied because an edit is about to change it.
 	leafRoom = 32
 )
 
@@ -31,8 +31,8 @@ func (f *fragment) run() run { return run{int32(len(f.text)), int32(f.units), f.
 // joins reports whether r and o, neighbours, are one run.
 func (r *run) joins(o *run) bool { return r.author == o.author && r.style.continues(o.style) }
 
-// A leaf holds about 1 KB of text. Neighbours among its runs do not join, and
-// none is empty.
+// A leaf holds about 1 KB of text. Its runs are not empty, and no two neighbours
+// could be one run.
 type leaf struct {
 	owner owner
 	text  []byte
@@ -74,7 +74,7 @@ func (l *leaf) formats() formats {
 	return f
 }
 
-// A place is where a position lies in a leaf.
+// A place locates a position in a leaf.
 type place struct {
 	run     int // index of the run
 	in      int // units of that run before the position
@@ -169,9 +169,9 @@ func (l *leaf) lineStart(n int) int {
 	return lenUTF16(l.text[:end])
 }
 
-// insert puts f at a position. It returns what was added, and whether the formats
-// may be others now. Like remove and restyle it leaves the leaf overfull or
-// underfull, to be mended.
+// insert inserts f at a position. It returns the added sum, and whether the
+// leaf's formats may have changed. Like remove and restyle it may leave the leaf
+// overfull or underfull; the caller mends it.
 func (l *leaf) insert(at int, f fragment) (change sum, reformed bool) {
 	if len(l.runs) == 0 {
 		l.push(f)
@@ -201,14 +201,14 @@ func (l *leaf) push(f fragment) {
 	l.runs = append(l.runs, added)
 }
 
-// insertBytes puts text at byte offset at.
+// insertBytes inserts text at byte offset at.
 func (l *leaf) insertBytes(at int, text string) {
 	l.text = slices.Grow(l.text, len(text))[:len(l.text)+len(text)]
 	copy(l.text[at+len(text):], l.text[at:])
 	copy(l.text[at:], text)
 }
 
-// insertRun puts a run at p, whose own run it does not join.
+// insertRun inserts a run at p that cannot join the run there.
 func (l *leaf) insertRun(p place, added run) {
 	switch {
 	case p.in == 0:
@@ -226,8 +226,8 @@ func (l *leaf) insertRun(p place, added run) {
 }
 
 // remove drops up to n units, at least one, from a position on. It stops at the
-// end of the leaf, and returns the (negative) change and whether the formats may
-// be others now.
+// end of the leaf. It returns the (negative) change, and whether the leaf's
+// formats may have changed.
 func (l *leaf) remove(at, n int) (change sum, reformed bool) {
 	p := l.findAfter(at)
 	r := &l.runs[p.run]
@@ -243,7 +243,7 @@ func (l *leaf) remove(at, n int) (change sum, reformed bool) {
 	return change, false
 }
 
-// removeRuns is remove where at least one run goes wholly.
+// removeRuns is remove for a range that covers at least one whole run.
 func (l *leaf) removeRuns(at, n int) sum {
 	i, from := l.cut(at)
 	j, to := l.cut(at + n)
@@ -258,7 +258,7 @@ func (l *leaf) removeRuns(at, n int) sum {
 }
 
 // restyle changes the style of up to n units, at least one, from a position on. It
-// stops at the end of the leaf and returns how far it came.
+// stops at the end of the leaf, and returns the number of units restyled.
 func (l *leaf) restyle(at, n int, r *restyling) (done int) {
 	i, _ := l.cut(at)
 	j, _ := l.cut(at + n)
@@ -291,7 +291,7 @@ func (l *leaf) cut(at int) (index, offset int) {
 	return p.run, p.runByte
 }
 
-// cutRun makes two of p's run, which p is inside of.
+// cutRun splits the run that p is inside of.
 func (l *leaf) cutRun(p place) {
 	left := &l.runs[p.run]
 	right := *left
@@ -301,7 +301,7 @@ func (l *leaf) cutRun(p place) {
 	l.runs = slices.Insert(l.runs, p.run+1, right)
 }
 
-// joinRuns joins what can be joined from the run before i on.
+// joinRuns joins the runs that can be joined, from the run before i on.
 func (l *leaf) joinRuns(i int) {
 	joined := l.runs[:max(i-1, 0)]
 	for _, r := range l.runs[len(joined):] {
@@ -326,7 +326,7 @@ func (l *leaf) fill() fill {
 	return within
 }
 
-// halve cuts in the middle of the text, or of the runs where these are too many.
+// halve cuts in the middle of the text, or of the runs if there are too many.
 func (l *leaf) halve() node {
 	i, at := l.middle()
 	right := &leaf{owner: l.owner, text: slices.Clone(l.text[at:]), runs: slices.Clone(l.runs[i:])}

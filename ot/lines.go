@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// LineCount returns how many lines there are: one for each newline, and one more
-// for what follows the last newline, if anything does.
+// LineCount returns the number of lines: one for each newline, and one more if
+// text follows the last newline.
 func (c *Content) LineCount() int {
 	if c.endsInsideLine() {
 		return c.sum.lines + 1
@@ -14,7 +14,7 @@ func (c *Content) LineCount() int {
 	return c.sum.lines
 }
 
-// endsInsideLine reports whether something follows the last newline.
+// endsInsideLine reports whether text follows the last newline.
 func (c *Content) endsInsideLine() bool {
 	for piece := range c.pieces(c.sum.units-1, c.sum.units) {
 		return piece[len(piece)-1] != '\n'
@@ -22,15 +22,14 @@ func (c *Content) endsInsideLine() bool {
 	return c.sum.units > 0 // it ends in a surrogate pair
 }
 
-// LineAt returns the line, counted from 0, that the unit behind a position lies
-// in: how many newlines stand before it. Positions outside of the content are
-// moved to its ends.
+// LineAt returns the line, from 0, of the unit behind a position: the number of
+// newlines before it. Positions outside the content are clamped to its ends.
 func (c *Content) LineAt(at int) int {
 	return c.root.linesBefore(min(max(at, 0), c.sum.units))
 }
 
-// LineStart returns the position at which a line, counted from 0, begins; the
-// content's length for a line behind the last one.
+// LineStart returns the position at which a line, from 0, begins, or the
+// content's length for a line after the last one.
 func (c *Content) LineStart(line int) int {
 	if line > c.sum.lines {
 		return c.sum.units
@@ -38,11 +37,11 @@ func (c *Content) LineStart(line int) int {
 	return c.root.lineStart(max(line, 0))
 }
 
-// Lines goes through the lines from one, counted from 0, up to but without
-// another: what is in each, without its newline, as normalised inserts, and the
-// attributes of its newline. The first costs a way down the tree, wherever it
-// is. A line at the content's end may lack the newline, and then has no
-// attributes. c must not be changed meanwhile.
+// Lines yields the lines in [from, to), counted from 0: the text of each without
+// its newline, as normalised inserts, and the attributes of its newline. Finding
+// the first line takes logarithmic time. A line at the end of the content may
+// lack the newline, and then has no attributes. c must not be changed during the
+// iteration.
 func (c *Content) Lines(from, to int) iter.Seq2[Delta, Attributes] {
 	return func(yield func(Delta, Attributes) bool) {
 		var g gatherer

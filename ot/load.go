@@ -5,24 +5,25 @@ import (
 	"unicode/utf8"
 )
 
-// loadFill is how full leaves are made when a whole content is loaded: there is
-// room for some typing before the first split.
+// loadFill is the text, in bytes, that a leaf gets when a whole content is
+// loaded. The rest is capacity for some typing before the first split.
 const loadFill = maxLeafBytes * 7 / 8
 
-// A stretch is so many units by one author.
+// A stretch is a number of units by one author.
 type stretch struct {
 	author author
 	units  int
 }
 
-// A byline tells of one piece of a content after the other who wrote it. A nil
-// byline says nobody.
+// A byline yields the author of one piece of a content after another. A nil
+// byline yields no author.
 type byline struct {
 	stretches []stretch // what is left of them
 	bad       bool      // they are too short, or cut a surrogate pair
 }
 
-// next returns who wrote the beginning of a text, and how much of it.
+// next returns the author of the beginning of a text, and the part that this
+// author wrote.
 func (b *byline) next(text string, units int) (by author, head string, headUnits int) {
 	if b == nil || b.bad {
 		return 0, text, units
@@ -46,8 +47,8 @@ func (b *byline) next(text string, units int) (by author, head string, headUnits
 	return by, text[:offset], units
 }
 
-// most returns how many bytes of text next takes at most, up to those of a
-// leaf: to look at more would be to count the same text for each stretch.
+// most returns how many bytes of text next can use, at most a leaf's. The caller
+// passes no more, since next would count the same text for each stretch.
 func (b *byline) most() int {
 	if b == nil || len(b.stretches) == 0 {
 		return maxLeafBytes
@@ -55,7 +56,7 @@ func (b *byline) most() int {
 	return 3 * min(b.stretches[0].units, maxLeafBytes) // a unit takes three bytes at most
 }
 
-// over reports whether the stretches were as long as what was asked for.
+// over reports whether the stretches covered exactly the text asked for.
 func (b *byline) over() bool { return !b.bad && len(b.stretches) == 0 }
 
 // load returns a tree that holds content, which is valid.
@@ -89,7 +90,7 @@ type loader struct {
 	last   *leaf
 }
 
-// room returns how many bytes of text still go into the last leaf.
+// room returns how many bytes of text still fit into the last leaf.
 func (l *loader) room() int {
 	if l.last == nil || len(l.last.runs) >= maxLeafRuns {
 		return loadFill
@@ -97,7 +98,7 @@ func (l *loader) room() int {
 	return loadFill - len(l.last.text)
 }
 
-// add appends f to the last leaf, or to a new one where it has no room.
+// add appends f to the last leaf, or to a new one if that is full.
 func (l *loader) add(f fragment) {
 	if l.last == nil || len(f.text) > l.room() || len(l.last.runs) >= maxLeafRuns {
 		l.last = &leaf{owner: l.owner}
@@ -109,7 +110,7 @@ func (l *loader) add(f fragment) {
 // branchFill is how many children a branch gets when a whole content is loaded.
 const branchFill = maxKids * 3 / 4
 
-// grow returns the tree over nodes, of which there is at least one.
+// grow returns the tree over nodes; there must be at least one.
 func grow(nodes []node, o owner) node {
 	for len(nodes) > 1 {
 		var parents []node

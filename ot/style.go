@@ -5,9 +5,9 @@ import (
 	"weak"
 )
 
-// A style is all that a run of a Content is besides its text. It is immutable.
-// Text runs of equal attributes share one style, so comparing pointers is
-// enough; each embed has its own.
+// A style is everything about a run except its text. It is immutable. Text runs
+// with equal attributes share one style, so styles are compared by pointer; each
+// embed has its own.
 type style struct {
 	attributes Attributes
 	embed      Embed  // zero for text
@@ -21,27 +21,27 @@ var plain = &style{}
 // embedText stands for an embed in the text: U+FFFC, one UTF-16 unit long.
 const embedText = "\ufffc"
 
-// newTextStyle returns a style for attributes of which there is none yet.
+// newTextStyle returns a new style for attributes.
 func newTextStyle(attributes Attributes) *style {
 	return &style{attributes: attributes, extra: len(attributes.AppendJSON(nil))}
 }
 
 func (s *style) isEmbed() bool { return s.embed.Type != "" }
 
-// continues reports whether next, the style of a run's neighbour, makes both
+// continues reports whether a run of style s and its neighbour of style next are
 // one op in a Delta.
 func (s *style) continues(next *style) bool { return s == next && !s.isEmbed() }
 
 // styles are the text styles of a Content and of its snapshots, one for each
-// set of attributes. Styles that no run has any more are forgotten. Safe for
+// set of attributes. Styles that no run uses any more are dropped. Safe for
 // concurrent use.
 type styles struct {
 	mu      sync.Mutex
 	known   map[string]weak.Pointer[style] // by the attributes' JSON
-	last    *style                         // most often the next one, too
+	last    *style                         // a cache: most often the next one, too
 	largest int                            // the greatest extra of all so far
 	key     []byte
-	sweepAt int // how many may be known before the forgotten ones are dropped
+	sweepAt int // the size of known at which the unused ones are dropped
 }
 
 const firstSweep = 64
@@ -84,14 +84,14 @@ func (t *styles) ofEmbed(embed Embed, attributes Attributes) *style {
 	return &style{attributes: text.attributes, embed: embed, extra: extra, text: text}
 }
 
-// mostExtra is at least the extra of every text style.
+// mostExtra returns an upper bound of the extra of every text style.
 func (t *styles) mostExtra() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.largest
 }
 
-// sweep drops the styles that nobody has any more.
+// sweep drops the styles that no run uses any more.
 func (t *styles) sweep() {
 	for key, pointer := range t.known {
 		if pointer.Value() == nil {
@@ -101,14 +101,15 @@ func (t *styles) sweep() {
 	t.sweepAt = max(firstSweep, 2*len(t.known))
 }
 
-// A restyling sets attributes on runs, of which many have the same style.
+// A restyling sets attributes on runs. It caches its results, since many runs
+// have the same style.
 type restyling struct {
 	styles     *styles
 	attributes Attributes
 	done       map[*style]*style // what became of each text style met
 }
 
-// of returns what the attributes make of s.
+// of returns s with the attributes set.
 func (r *restyling) of(s *style) *style {
 	if to := r.done[s]; to != nil {
 		return to

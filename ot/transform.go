@@ -8,17 +8,17 @@ import "iter"
 // set the same attribute, a's value stays when priority is true, and b's
 // replaces it when it is false.
 //
-// Lengths are UTF-16 code units. Neither argument is modified; whether they fit
-// the content is for the caller to know.
+// Lengths are UTF-16 code units. Neither argument is modified. The caller makes
+// sure that both fit the content.
 //
 // For all a, b made on c: c∘a∘Transform(a,b,true) = c∘b∘Transform(b,a,false).
 func Transform(a, b Delta, priority bool) Delta {
 	return transform(newBuilder(len(a)+len(b)), a, b, priority)
 }
 
-// TransformOver returns b carried over changes that were made one after the
-// other, each time as Transform(change, b, priority). It is for long lists: it
-// takes memory for the last result alone, besides what one step needs.
+// TransformOver transforms b over successive changes, each time as
+// Transform(change, b, priority). For long lists it needs only the memory of the
+// last result and of one step.
 func TransformOver(changes iter.Seq[Delta], b Delta, priority bool) Delta {
 	t := NewTransformer(b, priority)
 	for a := range changes {
@@ -27,8 +27,8 @@ func TransformOver(changes iter.Seq[Delta], b Delta, priority bool) Delta {
 	return t.Delta()
 }
 
-// A Transformer is TransformOver step by step, for a caller that wants to know
-// what it costs as it goes. It is not safe for concurrent use.
+// A Transformer does TransformOver step by step, for a caller that watches the
+// cost. It is not safe for concurrent use.
 type Transformer struct {
 	delta    Delta
 	spare    [2]Delta // take turns: a step reads one and writes the other
@@ -56,16 +56,16 @@ func (t *Transformer) Over(a Delta) {
 // call of Over.
 func (t *Transformer) Delta() Delta { return t.delta }
 
-// StepCost is what Over(a) would add to Cost: the ops of both.
+// StepCost returns the number that Over(a) would add to Cost: the ops of both.
 func (t *Transformer) StepCost(a Delta) int { return len(a) + len(t.delta) }
 
-// Cost is how many ops all steps have gone through, at most.
+// Cost returns an upper bound of the number of ops that all steps went through.
 func (t *Transformer) Cost() int { return t.cost }
 
 // transform is Transform into out, which is empty.
 func transform(out builder, a, b Delta, priority bool) Delta {
 	x, y := newIterator(a), newIterator(b)
-	// Once b has nothing more to say the rest would be one plain retain.
+	// After the last op of b the rest would be one plain retain.
 	for y.more() {
 		switch {
 		case x.op.IsInsert() && (priority || !y.op.IsInsert()):
@@ -80,8 +80,8 @@ func transform(out builder, a, b Delta, priority bool) Delta {
 	return out.chopped()
 }
 
-// transformPiece pushes what is left of the next piece of y, a retain or a
-// delete, after that of x, a retain or a delete too.
+// transformPiece pushes what remains of the next piece of y, a retain or a
+// delete, after that of x, also a retain or a delete.
 func transformPiece(out *builder, x, y *iterator, priority bool) {
 	n := min(x.left, y.left)
 	switch {
@@ -96,12 +96,12 @@ func transformPiece(out *builder, x, y *iterator, priority bool) {
 	y.skip(n)
 }
 
-// TransformPosition returns where index, a position in the content that d was
-// made on, is after d. Text that d inserts right at index goes before it, and so
-// pushes it to the right, when priority is false; when it is true, index stays.
+// TransformPosition returns the position after d of index, a position in the
+// content that d was made on. If priority is false, text that d inserts right at
+// index goes before it and pushes it to the right; if it is true, index stays.
 // index and the result count UTF-16 code units.
 func TransformPosition(d Delta, index int, priority bool) int {
-	at := 0 // in what d results in, as far as it is known
+	at := 0 // in the result of d, as far as it has been read
 	for i := range d {
 		if at > index {
 			break

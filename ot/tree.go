@@ -6,7 +6,7 @@ import "strings"
 // any other owner are shared and must not be written to.
 type owner uint64
 
-// A sum is what a part of the tree adds up to.
+// A sum is the size of a part of the tree.
 type sum struct {
 	units int // UTF-16 code units
 	bytes int // UTF-8
@@ -19,14 +19,14 @@ func (s *sum) add(o sum) {
 	s.lines += o.lines
 }
 
-// Formats are what the styles in a part of the tree come to. Unlike sums they
-// cannot be subtracted: a stretch of one style that two parts share counts once.
+// formats summarise the styles in a part of the tree. Unlike sums they cannot be
+// subtracted: a stretch of one style that spans two parts counts once.
 type formats struct {
 	extra       int    // bytes of attributes and embeds as JSON, once a stretch
-	first, last *style // nil where there is nothing
+	first, last *style // nil if the part is empty
 }
 
-// then returns the formats of f's part and g's behind it.
+// then returns the formats of f's part followed by g's.
 func (f formats) then(g formats) formats {
 	switch {
 	case f.first == nil:
@@ -65,7 +65,7 @@ func (f *fragment) sum() sum {
 // halve and absorb write to the node: its owner must be the caller's (see
 // owned). Text is changed in leaves alone, along a path (see finger).
 type node interface {
-	// owned returns the node, or a copy of it where o is not its owner.
+	// owned returns the node if o is its owner, and otherwise a copy of it.
 	owned(o owner) node
 	// total adds the node up.
 	total() sum
@@ -79,17 +79,17 @@ type node interface {
 	// linesBefore counts the newlines before a position.
 	linesBefore(at int) int
 	// lineStart returns the position behind newline n, counted from 1; 0 for 0.
-	// There must be so many.
+	// There must be at least n newlines.
 	lineStart(n int) int
 
-	// fill says whether the node is over or under its bounds.
+	// fill reports whether the node is over or under its bounds.
 	fill() fill
 	// halve cuts the node in the middle and returns its right half.
 	halve() node
-	// takes reports whether the node has room for all that is in right, a node
-	// of the same kind, its neighbour.
+	// takes reports whether all of right, its right neighbour of the same kind,
+	// fits into the node.
 	takes(right node) bool
-	// absorb appends what is in right.
+	// absorb appends the contents of right.
 	absorb(right node)
 }
 
@@ -98,11 +98,11 @@ type fill int
 const (
 	within fill = iota
 	over        // to be split
-	under       // to be joined with a neighbour, if one has room
+	under       // to be joined with a neighbour, if they fit into one node
 )
 
-// maxKids bounds a branch's children. More make the tree flatter, but each edit
-// behind a snapshot copies a branch of every level.
+// maxKids bounds a branch's children. More make the tree flatter, but after a
+// snapshot each edit copies one branch of every level.
 const maxKids = 16
 
 // A branch is an inner node of the tree. All its children are of one kind.
@@ -146,11 +146,11 @@ func (b *branch) push(kid node) {
 	b.count(b.n - 1)
 }
 
-// count adds child i up again.
+// count updates the sum and the formats of child i.
 func (b *branch) count(i int) { b.sums[i], b.forms[i] = b.kids[i].total(), b.kids[i].formats() }
 
-// findBefore returns the child that holds the unit before a position, so that
-// what is inserted there lengthens it, and the position in that child.
+// findBefore returns the child that holds the unit before a position, so that an
+// insert there extends it, and the position in that child.
 func (b *branch) findBefore(at int) (kid, in int) {
 	i := 0
 	for i < b.n-1 && at > b.sums[i].units {
@@ -171,15 +171,16 @@ func (b *branch) findAfter(at int) (kid, in int) {
 	return i, at
 }
 
-// own makes child i one that b's owner may write to, and returns it.
+// own makes child i writable for b's owner, by copying it if necessary, and
+// returns it.
 func (b *branch) own(i int) node {
 	kid := b.kids[i].owned(b.owner)
 	b.kids[i] = kid
 	return kid
 }
 
-// mend brings child i, one of b's owner, back within its bounds, and reports
-// whether that moved anything.
+// mend rebalances child i, which b's owner owns, and reports whether anything
+// moved.
 func (b *branch) mend(i int) bool {
 	switch kid := b.kids[i]; kid.fill() {
 	case over:
@@ -231,7 +232,7 @@ func (b *branch) lineStart(n int) int {
 	return start + b.kids[i].lineStart(n)
 }
 
-// split makes two of child i.
+// split splits child i in two.
 func (b *branch) split(i int, kid node) {
 	right := kid.halve()
 	copy(b.kids[i+2:b.n+1], b.kids[i+1:b.n])
@@ -243,7 +244,8 @@ func (b *branch) split(i int, kid node) {
 	b.count(i + 1)
 }
 
-// join makes children i and i+1 one, and reports whether they fit into one.
+// join merges children i and i+1 if they fit into one, and reports whether they
+// do.
 func (b *branch) join(i int) bool {
 	if !b.kids[i].takes(b.kids[i+1]) {
 		return false

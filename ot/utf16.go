@@ -54,7 +54,7 @@ func countFourByteLeads(w uint64) int {
 // sumBytes adds up the eight bytes of w, each 0 or 1.
 func sumBytes(w uint64) int { return int(w * lowBits >> 56) }
 
-// load64 reads the eight bytes of s from i on; the order does not matter here.
+// load64 reads eight bytes of s from i on, in any order.
 func load64[T string | []byte](s T, i int) uint64 {
 	_ = s[i+7]
 	return uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
@@ -78,7 +78,7 @@ func offsetUTF16[T string | []byte](s T, n, length int) (offset int, between boo
 		n -= unitsOf(s[i])
 		i++
 	}
-	// What ends a character that is counted already belongs to it.
+	// Continuation bytes belong to the character that is counted already.
 	for i < len(s) && unitsOf(s[i]) == 0 {
 		i++
 	}

@@ -16,7 +16,7 @@ type Value string
 // Null as an attribute's value removes that attribute.
 const Null Value = "null"
 
-// True is the value of attributes that are either there or not, such as bold.
+// True is the value of attributes that are either set or not, such as bold.
 const True Value = "true"
 
 // StringValue returns s, which must be valid UTF-8, as a Value.
@@ -27,7 +27,7 @@ func StringValue(s string) Value { return Value(appendString(nil, s)) }
 func IntValue(n int) Value { return Value(appendNumber(nil, float64(n))) }
 
 // ParseValue reads one JSON value and returns its canonical text. It refuses
-// what Parse refuses in a value, with an *InvalidError whose Op is -1.
+// the values that Parse refuses, with an *InvalidError whose Op is -1.
 func ParseValue(data []byte) (Value, error) {
 	p := newParser(data, "the value")
 	p.space()

@@ -2,9 +2,9 @@ package ot
 
 import "bufio"
 
-// WriteJSON writes the whole content as Delta().AppendJSON would, piece by
-// piece: it holds no more of it in memory than w does, and one embed. c must
-// not change until it returns; a snapshot never does. The error is w's.
+// WriteJSON writes the whole content as Delta().AppendJSON would, piece by piece,
+// so that it needs only the memory of w's buffer and of one embed. c must not
+// change until it returns. It returns the error of w.
 func (c *Content) WriteJSON(w *bufio.Writer) error {
 	j := jsonOps{w: w}
 	j.byte('[')
@@ -17,11 +17,11 @@ func (c *Content) WriteJSON(w *bufio.Writer) error {
 	return j.byte(']')
 }
 
-// jsonOps writes the ops that pieces make. The zero value but for w is ready.
+// jsonOps writes pieces as ops. Only w must be set.
 type jsonOps struct {
 	w     *bufio.Writer
-	some  bool   // an op is written
-	style *style // of the text op that is open; nil: none is
+	some  bool   // at least one op is written
+	style *style // of the open text op; nil: no op is open
 }
 
 func (j *jsonOps) byte(b byte) error { return j.w.WriteByte(b) }

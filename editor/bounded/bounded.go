@@ -1,6 +1,5 @@
-// Package bounded has a map for keys that callers choose: it holds a fixed
-// number of entries at most, whatever is asked of it, and forgets those that
-// nobody uses.
+// Package bounded has a map for keys that callers choose. It never holds more
+// than a fixed number of entries, and drops those that nobody uses.
 //
 // A Map is not safe for concurrent use; its owner's lock guards it.
 package bounded
@@ -13,10 +12,10 @@ const expirePerCall = 64
 
 // A Map holds at most max entries in the order of their last use.
 //
-// With a keep of 0 it is a cache: a new entry takes the place of the one that
-// has not been used for longest. Otherwise an entry stays for keep after its
-// last use, and is gone afterwards: nobody can push out an entry in use by
-// making up keys. A map full of entries in use takes no more.
+// With a keep of 0 it is a cache: a new entry evicts the least recently used one.
+// Otherwise an entry stays for keep after its last use and expires then, so that
+// nobody can evict an entry in use by making up keys; a map that is full of
+// entries in use accepts no new one.
 type Map[K comparable, V any] struct {
 	max     int
 	keep    time.Duration
@@ -38,7 +37,7 @@ func New[K comparable, V any](max int, keep time.Duration) *Map[K, V] {
 	return m
 }
 
-// Get returns the value under key, and notes its use; nil where there is none.
+// Get returns the value under key and marks it as used, or nil if there is none.
 // The pointer is valid until the next call.
 func (m *Map[K, V]) Get(key K, now time.Time) *V {
 	m.expire(now)
@@ -52,8 +51,8 @@ func (m *Map[K, V]) Get(key K, now time.Time) *V {
 	return &e.value
 }
 
-// Put sets the value under key. It returns false, and changes nothing, where
-// the map is full of entries in use.
+// Put sets the value under key. If the map is full of entries in use it returns
+// false and changes nothing.
 func (m *Map[K, V]) Put(key K, value V, now time.Time) bool {
 	if old := m.Get(key, now); old != nil {
 		*old = value
@@ -78,11 +77,11 @@ func (m *Map[K, V]) Delete(key K) {
 	}
 }
 
-// Len is how many entries are held, expired ones that no call has removed yet
-// among them.
+// Len is the number of entries, including expired ones that no call has removed
+// yet.
 func (m *Map[K, V]) Len() int { return len(m.entries) }
 
-// expire removes the oldest entries whose time is over.
+// expire removes the oldest expired entries, at most expirePerCall.
 func (m *Map[K, V]) expire(now time.Time) {
 	if m.keep == 0 {
 		return

@@ -21,11 +21,11 @@ import (
 	"time"
 )
 
-// retryAfter is when a caller that was refused may try again: most holds last
-// for one request.
+// retryAfter is when a refused caller may try again: most memory is held for one
+// request only.
 const retryAfter = 2 * time.Second
 
-// A BusyError says that a share or the whole budget has no room now.
+// A BusyError reports that a share, or the whole budget, is used up now.
 type BusyError struct {
 	Share string
 	Bytes int64         // that were asked for
@@ -36,8 +36,8 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("the server is at its memory budget; try again in %v", e.After)
 }
 
-// A NeverError says that a share is smaller than what was asked for: trying
-// again does not help.
+// A NeverError reports that a share is smaller than the request: trying again
+// does not help.
 type NeverError struct {
 	Share string
 	Bytes int64 // that were asked for
@@ -134,9 +134,9 @@ func (s *Share) Take(n int64) error {
 	return s.Refuse(n, s.limit)
 }
 
-// TakeOwn takes n bytes within the share's own limit alone: what other shares
-// hold never stands in its way. It is for small requests that must not wait for
-// large ones; the errors are those of Take.
+// TakeOwn takes n bytes within the share's own limit alone, whatever other shares
+// hold. Use it for small requests that must not wait for large ones. The errors
+// are those of Take.
 func (s *Share) TakeOwn(n int64) error {
 	if s == nil {
 		return nil
@@ -152,8 +152,8 @@ func (s *Share) TakeOwn(n int64) error {
 	return s.Refuse(n, s.limit)
 }
 
-// Refuse counts a refusal of n bytes and returns its error. limit is what one
-// caller may hold; 0: anything.
+// Refuse counts a refusal of n bytes and returns its error. limit is the most
+// that one caller may hold, in bytes; 0: no limit.
 func (s *Share) Refuse(n, limit int64) error {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
@@ -164,8 +164,8 @@ func (s *Share) Refuse(n, limit int64) error {
 	return &BusyError{s.name, n, retryAfter}
 }
 
-// take returns 0 where it took n bytes, how many bytes the budget lacks, or -1
-// where n bytes would exceed the share's own limit.
+// take returns 0 if it took n bytes, -1 if they would exceed the share's own
+// limit, and otherwise the number of bytes that the budget lacks.
 func (b *Budget) take(s *Share, n int64) (lacking int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -179,9 +179,9 @@ func (b *Budget) take(s *Share, n int64) (lacking int64) {
 	return 0
 }
 
-// Add counts n bytes that are held already, or are given up where n is
-// negative. It may exceed the limits, which then refuse others: a cache calls
-// it and shrinks by itself.
+// Add counts n bytes that are held already; a negative n gives bytes back. It may
+// exceed the limits, and then Take refuses others. A cache calls it and shrinks by
+// itself.
 func (s *Share) Add(n int64) {
 	if s == nil {
 		return
@@ -201,8 +201,8 @@ func (b *Budget) add(s *Share, n int64) {
 	s.peak = max(s.peak, s.used)
 }
 
-// Over is how many bytes more than allowed the share uses: more than its own
-// limit, or than what the budget has left. A cache shrinks by that much.
+// Over is the number of bytes by which the share exceeds its own limit or the
+// rest of the budget. A cache shrinks by that much.
 func (s *Share) Over() int64 {
 	if s == nil {
 		return 0
@@ -220,8 +220,8 @@ func (s *Share) Over() int64 {
 	return max(0, min(over, s.used))
 }
 
-// SetExcess corrects the estimates: bytes is by how much the process was measured
-// to hold more than it should. Until the next call the budget has that much less,
+// SetExcess corrects the estimates: bytes is the measured memory of the process
+// beyond what it should hold. Until the next call the budget is that much smaller,
 // so that callers are refused and caches shrink.
 func (b *Budget) SetExcess(bytes int64) {
 	if b == nil {
@@ -256,8 +256,8 @@ func (s *Share) Used() int64 {
 	return s.used
 }
 
-// A Hold is memory that grows while it is filled, and is given back at once.
-// It is not safe for concurrent use.
+// A Hold is memory that grows in steps and is given back as a whole. It is not
+// safe for concurrent use.
 type Hold struct {
 	share *Share
 	bytes int64
@@ -288,7 +288,7 @@ func (h *Hold) Release() {
 type Usage struct {
 	Name        string
 	Used, Limit int64 // Limit 0: none
-	Peak        int64 // the most that it has used
+	Peak        int64 // the highest Used so far
 	Refused     uint64
 }
 

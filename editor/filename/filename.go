@@ -1,6 +1,6 @@
-// Package filename makes names of files out of what people write: titles,
-// descriptions of pictures, names that an upload came with. Every system takes
-// the names, and no terminal is steered by them. It has no state.
+// Package filename makes file names from text that people write: titles,
+// descriptions of pictures, names of uploads. The names are valid on every
+// system, and contain no control sequences for a terminal. It has no state.
 package filename
 
 import (
@@ -15,13 +15,13 @@ import (
 // systems give a name.
 const maxBytes = 200
 
-// Untitled is the name of what has none.
+// Untitled is the name of a document without a title.
 const Untitled = "Untitled"
 
-// Safe turns a title into a file name that every system takes: no separators,
-// nothing that Windows reserves, not hidden, no control characters, and none
-// that turn the direction of text, so that what looks like "exe.gpj" is that. It
-// returns Untitled where nothing is left.
+// Safe turns a title into a file name that is valid on every system: it has no
+// separators, no name that Windows reserves, no leading dot, no control
+// characters, and no characters that change the direction of text, which can make
+// "exe.gpj" look like "jpg.exe". It returns Untitled if nothing is left.
 func Safe(title string) string {
 	name := strings.Map(func(r rune) rune {
 		if isUnsafe(r) {
@@ -55,8 +55,8 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// isDevice reports whether Windows takes a file of that name, whatever its
-// extension, for a device.
+// isDevice reports whether the name, whatever its extension, is a device on
+// Windows.
 func isDevice(name string) bool {
 	name = strings.ToUpper(name)
 	switch name {
@@ -70,20 +70,20 @@ func isDevice(name string) bool {
 	return isPort && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
 }
 
-// A Set gives each file of a folder a name of its own, also where case does not
-// count. It holds, for each name in lower case, the last number that was tried
-// for it: many files of one name then take no longer than others. The zero value
-// of a Set is not ready; make one.
+// A Set gives each file of a folder a unique name, also on file systems that
+// ignore case. It maps each name in lower case to the last number tried for it, so
+// that many files of one name take no longer than others. Use make: the nil Set
+// is not ready.
 type Set map[string]int
 
-// Next is a name for title with an extension (".md"), and a number before it
-// where the name is taken: "Plan.md", "Plan (2).md".
+// Next returns a name for title with an extension (".md"), preceded by a number
+// if the name is taken: "Plan.md", "Plan (2).md".
 func (taken Set) Next(title, ext string) string { return taken.next(Safe(title), ext, "%s (%d)%s") }
 
 // NextFile is Next for a file that a document refers to: "plan.png",
-// "plan-2.png", since brackets have a meaning in documents. An extension that
-// name has already is kept, unless ext, the one of its type, is another; "" leaves
-// it as it is.
+// "plan-2.png", since brackets have a meaning in documents. The extension of name
+// is kept unless ext, that of the file's type, is of another type; an empty ext
+// changes nothing.
 func (taken Set) NextFile(name, ext string) string {
 	stem, own := strings.TrimSuffix(Safe(name), path.Ext(Safe(name))), path.Ext(Safe(name))
 	switch {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Reference is how a document refers to a file in a folder beside it: relative,
-// and escaped as a URL is.
+// Reference returns the relative URL by which a document refers to a file in a
+// folder beside it.
 func Reference(folder, name string) string {
 	return url.PathEscape(folder) + "/" + url.PathEscape(name)
 }
 
-// Local is the file that a document refers to by a relative address, as a clean
-// slash-separated path from the document's folder; it may lead out of that one
-// ("../a.png"). It reports false where the address leads elsewhere: it has a
-// scheme or a host, begins at a root, or names no file.
+// Local returns the file that a document refers to by a relative address, as a
+// clean slash-separated path from the document's folder. The path may leave that
+// folder ("../a.png"). ok is false if the address has a scheme or a host, begins
+// at a root, or names no file.
 func Local(address string) (name string, ok bool) {
 	if end := strings.IndexAny(address, "?#"); end >= 0 {
 		address = address[:end]
