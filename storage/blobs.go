@@ -12,10 +12,10 @@ import (
 // A Hash names a blob: the SHA-256 of its bytes.
 type Hash [sha256.Size]byte
 
-// String is h as 64 lower-case hex digits.
+// String returns h as 64 lower-case hex digits.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// ParseHash reads what Hash.String writes, and nothing else; else ErrInvalid.
+// ParseHash parses the form that Hash.String returns; anything else is ErrInvalid.
 func ParseHash(s string) (h Hash, err error) {
 	n, err := hex.Decode(h[:], []byte(s[:min(len(s), 2*len(h))]))
 	if err != nil || n < len(h) || h.String() != s {
@@ -24,61 +24,63 @@ func ParseHash(s string) (h Hash, err error) {
 	return h, nil
 }
 
-// A Blob is a picture or an attachment, kept once however often it was uploaded.
+// A Blob is a picture or an attachment. It is stored once, however often it was
+// uploaded.
 type Blob struct {
 	Hash Hash
 	Size int64 // bytes
 }
 
-// A BlobReader reads one blob. Its owner closes it; it stays readable until
-// then, whatever becomes of the blob. It is not safe for concurrent use.
+// A BlobReader reads one blob. It stays readable until its owner closes it, also
+// if the blob is removed. It is not safe for concurrent use.
 type BlobReader struct {
 	Blob
 	io.ReadSeekCloser
 }
 
-// A BlobUse says why a blob is kept, as far as one page goes.
+// A BlobUse describes why one page keeps a blob.
 type BlobUse struct {
 	Page    PageID
-	Changes uint64 // how many changes of the page name it
-	// Until is how long it is kept after its newest upload to the page, in whole
-	// milliseconds; zero where that is over, or was never.
+	Changes uint64 // the number of the page's changes that name it
+	// Until is when the newest upload to the page stops keeping it, in whole
+	// milliseconds; zero if that time is over or there was no upload.
 	Until time.Time
 }
 
-// BlobGrace is how much longer than it must a driver keeps an upload that no
-// change names: who has seen it just before its time was over, and then appends
-// a change that names it, still finds it.
+// BlobGrace is how much longer than required a driver keeps an upload that no
+// change names, so that a caller who found it just before its time was over can
+// still append a change that names it.
 const BlobGrace = time.Hour
 
-// Blobs keeps large bytes under their hash. What a blob is kept for is counted:
-// changes that name it (Change.Blobs), and recent uploads. When neither is left
-// it goes, some time later and behind every edit.
+// Blobs stores large files under their hash. It counts the references to a blob:
+// changes that name it (Change.Blobs), and recent uploads. A blob without
+// references is removed some time later, after any waiting edits.
 type Blobs interface {
-	// PutBlob reads r to its end and keeps what it read, durably, at least until
-	// until, as uploaded to page. It holds little of it in memory at a time. An
-	// error of r is returned as it is, wrapped. ErrDiskFull and ErrUnknown are as
-	// for Log.Append. If ctx ends meanwhile, the error is ctx's.
+	// PutBlob reads r to its end and stores the bytes durably as an upload to
+	// page, at least until the given time. It holds little of r in memory. An
+	// error of r is returned wrapped. ErrDiskFull and ErrUnknown are as for
+	// Log.Append. If ctx ends first, PutBlob returns ctx.Err().
 	PutBlob(ctx context.Context, page PageID, until time.Time, r io.Reader) (Blob, error)
 
-	// OpenBlob: ErrNotFound where none is kept; a *CorruptError where it should
-	// be and is not, or has another size. Whether the bytes are the right ones
-	// is for the reader to check.
+	// OpenBlob opens the blob of a hash. It returns ErrNotFound for an unknown
+	// hash, and a *CorruptError if the blob's file is missing or has the wrong
+	// size. The caller verifies the bytes.
 	OpenBlob(ctx context.Context, h Hash) (BlobReader, error)
 
-	// BlobUse is why h is kept for page; the zero BlobUse, but for its page,
-	// where it is not. BlobUses calls fn for each page that it is kept for, in
-	// order of id, until fn returns an error, which BlobUses returns.
+	// BlobUse returns why page keeps h; only its Page is set if the page does
+	// not. BlobUses calls fn for each page that keeps h, in order of id, until fn
+	// returns an error, which BlobUses returns.
 	BlobUse(ctx context.Context, h Hash, page PageID) (BlobUse, error)
 	BlobUses(ctx context.Context, h Hash, fn func(BlobUse) error) error
 
 	// Blobs calls fn with each blob, in order of hash, until fn returns an error,
-	// which Blobs returns. It is no snapshot.
+	// which Blobs returns. It is not a snapshot.
 	Blobs(ctx context.Context, fn func(Blob) error) error
 
-	// SweepBlobs removes the blobs that are kept for nothing, and says how many.
-	// A driver does so by itself from time to time; while a backup is written,
-	// it removes none. One that an Append or a PutBlob names meanwhile stays, or
-	// was gone before: then Append has refused it, and PutBlob stored it again.
+	// SweepBlobs removes the blobs without references, and returns their number.
+	// A driver also does so by itself from time to time, but never while a backup
+	// is written. If an Append or a PutBlob names such a blob at the same time,
+	// either the blob stays, or it was removed before: then Append refuses the
+	// change, and PutBlob stores the blob again.
 	SweepBlobs(ctx context.Context) (removed int, err error)
 }

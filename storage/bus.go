@@ -14,17 +14,18 @@ const (
 // BusBacklog is how many messages a subscriber may be behind before it misses some.
 const BusBacklog = 256
 
-// Bus carries small messages between those who are there: nothing is kept. A
-// message comes at most once, and a publisher's messages come in its order; who
-// lags behind by more than BusBacklog of them misses the oldest.
+// Bus delivers small messages to current subscribers; it stores nothing. A
+// subscriber gets each message at most once, and the messages of one publisher in
+// order. A subscriber that is more than BusBacklog messages behind misses the
+// oldest.
 type Bus interface {
-	// Publish hands payload to topic's subscribers on every node, and waits for
-	// none of them. It does not keep payload.
+	// Publish sends payload to topic's subscribers on every node, and does not
+	// wait for them. The caller may reuse payload afterwards.
 	Publish(ctx context.Context, topic string, payload []byte) error
 
 	// Subscribe returns the messages of topic that are published after it has
 	// returned. The channel is closed when ctx ends or the store closes. The
-	// messages may not be modified: others have the same.
+	// caller must not modify the messages: subscribers share them.
 	Subscribe(ctx context.Context, topic string) (<-chan []byte, error)
 }
 

@@ -2,20 +2,19 @@ package storage
 
 import "context"
 
-// Checker looks through what a driver keeps beyond what the other calls
-// return. All calls go on after damage, of which they tell bad; their error is
-// of ctx, or of a store that cannot be read.
+// Checker verifies the data that a driver stores beyond what the other calls
+// return. Each call reports damage to bad and goes on. It returns ctx.Err(), or an
+// error if the store cannot be read.
 type Checker interface {
-	// Check looks through the store's own structure and every record.
+	// Check verifies the store's own structure and every record.
 	Check(ctx context.Context, bad func(error)) error
-	// CheckSlice does a part of what Check does, about bytes bytes of it, so that
-	// a pass in the background holds up nothing and can go on after a restart. It
-	// begins at from, which an earlier call returned as next (nil: at the
-	// beginning), and next is nil where the pass is complete. read is how many
-	// bytes it went through. Whether space is used or free is checked for what
-	// the slice holds, and whether space is lost is not checked.
+	// CheckSlice does a part of Check, about bytes bytes of it, so that a pass in
+	// the background delays nobody and can go on after a restart. It begins at
+	// from, the next of an earlier call (nil: at the beginning). next is nil when
+	// the pass is complete; read is the number of bytes read. It checks whether
+	// the space of what it reads is marked as used; it does not find lost space.
 	CheckSlice(ctx context.Context, from []byte, bytes int, bad func(error)) (next []byte, read int, err error)
-	// CheckLog looks through that by which a page's clients and their edits are
-	// found, for a log that [Log.Read] finds whole.
+	// CheckLog verifies the index of a page's clients and their edits, for a log
+	// that [Log.Read] reads without an error.
 	CheckLog(ctx context.Context, page PageID, bad func(error)) error
 }

@@ -8,18 +8,19 @@ import (
 // MaxCheckpointBytes bounds a checkpoint. A driver refuses more with ErrInvalid.
 const MaxCheckpointBytes = 256 << 20
 
-// Which checkpoints a driver keeps: the newest always, and of older ones as
-// many as it takes so that no change lies further than CheckpointReach behind
-// the checkpoint before it, provided that they were put often enough.
+// CheckpointReach decides which checkpoints a driver keeps: the newest, and enough
+// older ones that no change is more than CheckpointReach changes after a
+// checkpoint, provided that they were put often enough.
 const CheckpointReach = 16_000
 
-// A Checkpoint is what a caller made of all changes up to Seq. Data is opaque here.
+// A Checkpoint is a caller's state after all changes up to Seq. Data is opaque
+// here.
 type Checkpoint struct {
 	Seq  uint64
 	Data []byte
 }
 
-// Validate returns an error wrapping ErrInvalid where c cannot be kept.
+// Validate returns an error wrapping ErrInvalid if c cannot be stored.
 func (c *Checkpoint) Validate() error {
 	switch {
 	case c.Seq == 0:
@@ -30,17 +31,18 @@ func (c *Checkpoint) Validate() error {
 	return nil
 }
 
-// Checkpoints keeps what pages' logs amount to at some seqs, so that nobody has
-// to read a log from its beginning. They hold nothing that the log does not.
+// Checkpoints stores the state of pages at some seqs, so that a reader need not
+// replay a log from its beginning. They can be rebuilt from the log.
 type Checkpoints interface {
-	// PutCheckpoint stores c durably, in small steps behind every append that
-	// waits, so that it delays none. Until it returns without an error, c may
-	// be there or not, but never in part. ErrInvalid: c lies ahead of the head.
-	// Older checkpoints that are too many by CheckpointReach go. If ctx ends
-	// meanwhile the rest is left out, and the error is ctx's.
+	// PutCheckpoint stores c durably, in small steps with lower priority than
+	// appends, so that it delays none. Until it returns nil, c may be stored or
+	// not, but never in part. ErrInvalid: c is ahead of the head. Older
+	// checkpoints that CheckpointReach does not need are removed. If ctx ends
+	// first, the checkpoint is not stored and the error is ctx.Err().
 	PutCheckpoint(ctx context.Context, page PageID, c Checkpoint) error
 
-	// Checkpoint returns the newest one at atOrBelow or before it; ErrNotFound.
-	// One that is damaged is a *CorruptError with its seq. Data is the caller's own.
+	// Checkpoint returns the newest checkpoint at or before atOrBelow, or
+	// ErrNotFound. A damaged one is a *CorruptError with its seq. The caller owns
+	// the Data.
 	Checkpoint(ctx context.Context, page PageID, atOrBelow uint64) (Checkpoint, error)
 }

@@ -13,22 +13,22 @@ const (
 	// clockTrial is how long, in time that processes have run, the wall clock
 	// must have been ahead before a Clock follows it.
 	clockTrial = 24 * time.Hour
-	// clockSlack is how far ahead the wall clock may be and is followed at once.
+	// clockSlack is how far ahead a wall clock may be for a Clock to follow it at
+	// once.
 	clockSlack = 5 * time.Minute
 	clockStep  = time.Hour // the resolution of clockTrial
 )
 
-// A Clock tells the time by which records, uploads and sessions expire. What
-// expires is deleted, so a Clock does not believe a wall clock that leaps ahead
-// of the time that has passed: it leaps too only once the wall clock has been
-// ahead for a day. A day of running, that is: neither a process that does not
-// run nor a restart counts. So things may expire up to a day of running late
-// after a machine was off or asleep, and never early because its clock was
-// wrong for some hours. A Clock is never ahead of the wall clock, and follows
-// it back at once.
+// A Clock is the time by which records, uploads and sessions expire. Expired data
+// is deleted, so a Clock does not trust a wall clock that leaps ahead: it follows
+// only after the wall clock has been ahead for a day of running time. Time in
+// which the process does not run does not count. So data may expire up to a day
+// of running time late after the machine was off or asleep, but never early
+// because the clock was wrong for some hours. A Clock is never ahead of the wall
+// clock, and follows it back at once.
 //
-// Its rule: the offset of the wall clock is how far it is ahead of the running
-// time. The Clock goes by the smallest offset of the last day of running.
+// The offset of the wall clock is its distance ahead of the running time. A Clock
+// uses the smallest offset of the last day of running time.
 //
 // Safe for concurrent use.
 type Clock struct {
@@ -37,7 +37,7 @@ type Clock struct {
 	floor atomic.Int64 // the smallest offset in lows
 	until atomic.Int64 // the running time at which lows needs another
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards lows
 	lows []clockLow // of the last day of running, oldest first; never empty
 }
 
@@ -53,12 +53,12 @@ type savedClock struct {
 	Lows    []clockLow `json:"lows"`
 }
 
-// NewClock returns a Clock over a wall clock, which goes on where the one ended
-// that Saved returned saved. Nil: nothing is known, and the wall clock is
-// believed as it is now; so it is where saved cannot be read.
+// NewClock returns a Clock over a wall clock that continues from saved, which
+// Saved returned in an earlier process. If saved is nil or malformed, the Clock
+// trusts the wall clock as it is now.
 //
-// Where the times that wall returns have a monotonic reading, as those of
-// time.Now do, the running time is measured by it.
+// The running time is measured by the monotonic reading of wall's times, if they
+// have one, as those of time.Now do.
 func NewClock(wall func() time.Time, saved []byte) *Clock {
 	start := wall()
 	return newClock(func() (time.Time, time.Duration) {
@@ -102,12 +102,12 @@ func (c *Clock) Saved() []byte {
 	defer c.mu.Unlock()
 	data, err := json.Marshal(savedClock{int64(running), c.lows})
 	if err != nil {
-		panic(err) // plain numbers always can be encoded
+		panic(err) // numbers can always be encoded
 	}
 	return data
 }
 
-// note takes the offset of now into account, and forgets those of long ago.
+// note records the offset of now, and drops those older than a day.
 func (c *Clock) note() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

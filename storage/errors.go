@@ -7,10 +7,11 @@ import (
 
 var (
 	ErrNotFound = errors.New("not found")
-	// ErrDiskFull: there is no room (or the disk refuses writes); nothing was stored.
+	// ErrDiskFull: the disk is full or refuses writes; nothing was stored.
 	ErrDiskFull = errors.New("the disk is full or refuses writes")
-	// ErrUnknown: the disk failed midway; what was sent may or may not be stored.
-	// A read gets it for what such a write touched, until it can be told.
+	// ErrUnknown: the disk failed midway; the data may or may not be stored. A
+	// read of the pages and keys of such a write returns it too, until the store
+	// knows the outcome.
 	ErrUnknown = errors.New("the disk failed; it is not known whether this was stored")
 	// ErrClosed: the store was closed; nothing was stored.
 	ErrClosed = errors.New("the store is closed")
@@ -18,15 +19,15 @@ var (
 	ErrInvalid = errors.New("not storable")
 )
 
-// A ConflictError says that the head or version is not the expected one.
+// A ConflictError reports a head or version other than the expected one.
 type ConflictError struct{ Expected, Actual uint64 }
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("expected %d but found %d", e.Expected, e.Actual)
 }
 
-// A CorruptError says which stored change (Page and Seq) or row (Key, where
-// Page is empty) does not hold.
+// A CorruptError names a damaged change (Page and Seq) or row (Key, with an empty
+// Page).
 type CorruptError struct {
 	Page   PageID
 	Seq    uint64

@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// Secret returns the 32 random bytes kept under key, making them at first use.
-// Of several callers at once, all get the same.
+// Secret returns the 32 random bytes stored under key, and creates them on first
+// use. Concurrent callers all get the same bytes.
 func Secret(ctx context.Context, records Records, key string) ([]byte, error) {
 	for {
 		r, err := records.Get(ctx, key)

@@ -1,14 +1,13 @@
-// Package storage says what Halley keeps and how: small interfaces, one file
-// per concern, and the errors that every driver answers with.
+// Package storage defines what Halley stores: small interfaces, one file per
+// concern, and the errors that every driver returns.
 //
-// Payloads are opaque bytes here. Everything is safe for concurrent use. What
-// a write has returned for is synced to disk, and what a read returns is too:
-// no reader ever sees a change that a power cut could still take back. What it
-// does not promise: any meaning of what it stores, or order between different
-// pages.
+// Payloads are opaque bytes here. Everything is safe for concurrent use. A write
+// returns after its data is synced to disk, and a read returns only synced data:
+// no reader sees a change that a power cut could still take back. The interfaces
+// promise no order between different pages.
 package storage
 
-// A Store is everything that one driver keeps.
+// A Store is everything that one driver stores.
 type Store interface {
 	Log
 	Checkpoints
@@ -18,10 +17,10 @@ type Store interface {
 	Checker
 	// Epoch is the store's random id, new after every restore.
 	Epoch() string
-	// Healthy says why the store takes no writes now (wrapping ErrDiskFull,
-	// ErrUnknown or ErrClosed); nil if it does. It does no I/O.
+	// Healthy returns nil if the store accepts writes now, and otherwise the
+	// reason (wrapping ErrDiskFull, ErrUnknown or ErrClosed). It does no I/O.
 	Healthy() error
-	// Close answers every write that was called before it, then closes. Later
-	// calls get ErrClosed; closing again does nothing.
+	// Close completes the writes that were called before it, then closes the
+	// store. Later calls return ErrClosed; closing again does nothing.
 	Close() error
 }

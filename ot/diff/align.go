@@ -23,22 +23,22 @@ type match struct{ a, b, n int }
 
 // A method says how lists of symbols are aligned.
 type method struct {
-	// anchor is the length of runs of symbols that hold the lists together if
-	// they occur exactly once on each side.
+	// anchor is the length of the runs of symbols that are anchors if they occur
+	// exactly once on each side.
 	anchor int
-	// short is the length of both lists together up to which go-diff is asked
-	// before anchors are looked for.
+	// short is the total length of both lists up to which go-diff is tried
+	// before anchors.
 	short int
-	// most says that go-diff finds the most matches where there are no anchors.
+	// most: without anchors, go-diff finds the most matches.
 	most bool
 }
 
 var (
-	// A line that occurs once is a better hold than the longest sequence of
-	// lines that occur often.
+	// A line that occurs once is a better anchor than the longest sequence of
+	// frequent lines.
 	byAnchors         = method{anchor: 1}
 	byAnchorsThenMost = method{anchor: 1, most: true}
-	// Eight tokens are about four words: fewer that agree are chance.
+	// Eight tokens are about four words: shorter matches are chance.
 	byMost = method{anchor: 8, short: maxMyers, most: true}
 )
 
@@ -49,7 +49,7 @@ func (c *comparison) align(a, b []symbol, by method) []match {
 	return al.found
 }
 
-// An aligner gathers matches from left to right.
+// An aligner collects matches from left to right.
 type aligner struct {
 	method
 	budget *int
@@ -100,8 +100,8 @@ func (al *aligner) middle(a, b []symbol, fromA, fromB int) {
 	al.align(a[doneA:], b[doneB:], fromA+doneA, fromB+doneB)
 }
 
-// myers matches a and b by go-diff, if they are short enough for it, and then
-// what touches those matches: the weak symbols that go-diff did not see.
+// myers matches a and b by go-diff, if they are short enough for it. Then it
+// extends the matches over adjacent weak symbols, which go-diff did not see.
 func (al *aligner) myers(a, b []symbol, fromA, fromB int) {
 	sharedA, sharedB, runesA, runesB := shared(a, b, al.look)
 	n := len(runesA) + len(runesB)
@@ -146,11 +146,11 @@ func differ() *diffmatchpatch.DiffMatchPatch {
 	return d
 }
 
-// shared leaves out what occurs on one side only, which cannot match and makes
-// up most of what makes go-diff slow, and what is weak, which by its number
-// would outweigh the rest. It returns where the others stood and the
-// rest as runes, numbered anew: go-diff passes runes through strings, so that
-// surrogates among them would be lost (its issue 89).
+// shared removes the symbols that occur on one side only, which cannot match and
+// make go-diff slow, and the weak ones, which are so frequent that they would
+// outweigh the others. It returns the positions of the remaining symbols, and the
+// symbols renumbered as runes: go-diff passes runes through strings, which lose
+// surrogates (its issue 89).
 func shared(a, b []symbol, look func()) (atA, atB []int, runesA, runesB []rune) {
 	const first = 0x100
 	names := make(map[symbol]rune, len(a))
@@ -202,7 +202,7 @@ func (al *aligner) add(a, b, n int) {
 	al.found = append(al.found, match{a, b, n})
 }
 
-// spend takes steps from the budget, if it holds them.
+// spend takes steps from the budget. It returns false if too few are left.
 func (al *aligner) spend(steps int) bool {
 	if steps > *al.budget {
 		return false
@@ -211,9 +211,9 @@ func (al *aligner) spend(steps int) bool {
 	return true
 }
 
-// anchors returns the longest ascending list of places where a run of size
-// symbols stands that occurs once in a and once in b and is no weak symbol alone
-// (the patience diff of Bram Cohen, on runs).
+// anchors returns the longest ascending list of the runs of size symbols that
+// occur once in a and once in b and are not a single weak symbol (Bram Cohen's
+// patience diff, on runs).
 func anchors(a, b []symbol, size int, look func()) []match {
 	type place struct {
 		a, b           int32

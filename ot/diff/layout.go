@@ -6,19 +6,19 @@ import (
 	"halley/ot"
 )
 
-// embedMark stands for an embed in a layout's text. The same character as text
-// is told apart by its op.
+// embedMark represents an embed in a layout's text. The op distinguishes it from
+// the same character as text.
 const embedMark = "\uFFFC"
 
 // A layout is a content with its text in one piece, so that it can be cut and
-// compared without regard to where its ops begin. Positions are bytes of text.
+// compared independently of its ops. Positions are bytes of text.
 type layout struct {
 	text string
 	runs []run
 	look func() // see ContentsWatched
 }
 
-// A run is one op of the content and where its text ends.
+// A run is one op of the content, and the end of its text.
 type run struct {
 	end int
 	op  *ot.Op
@@ -47,7 +47,7 @@ func (l *layout) endsInNewline() bool { return strings.HasSuffix(l.text, "\n") }
 
 func (l *layout) reader() reader { return reader{layout: l} }
 
-// readerAt returns a reader that stands at a byte position.
+// readerAt returns a reader at a byte position.
 func (l *layout) readerAt(at int) reader {
 	low, high := 0, len(l.runs)
 	for low < high {
@@ -67,10 +67,10 @@ type reader struct {
 	run    int // the run that holds it
 }
 
-// op returns the op that the reader stands in.
+// op returns the op at the reader's position.
 func (r *reader) op() *ot.Op { return r.layout.runs[r.run].op }
 
-// left returns how many bytes of the op are still to come.
+// left returns how many bytes of the op remain.
 func (r *reader) left() int { return r.layout.runs[r.run].end - r.at }
 
 // next returns the text of at most size bytes that lie in one op, and the op.
@@ -95,8 +95,8 @@ func (r *reader) skip(size int) int {
 	return units
 }
 
-// lengthUTF16 is the length of an op's text, or of a part of it. This is where
-// bytes become the UTF-16 units of Deltas.
+// lengthUTF16 returns the length of an op's text, or of a part of it, in the
+// UTF-16 code units of Deltas.
 func lengthUTF16(text string, op *ot.Op) int {
 	if op.Embed.Type != "" {
 		return 1

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// worthKeeping leaves out matches that only chop up a replacement: those no
-// longer than what changes on either side of them, as go-diff's semantic
-// clean-up does for plain text.
+// worthKeeping drops matches that only split a replacement: those no longer than
+// the changes on both sides of them. go-diff's semantic clean-up does the same for
+// plain text.
 func worthKeeping(matches []match, a, b tokens) []match {
 	var kept []match
 	// changed is the length of the change between the match before and this one.
@@ -36,9 +36,8 @@ func worthKeeping(matches []match, a, b tokens) []match {
 	return kept[:len(kept)-1]
 }
 
-// weight says how much a match is worth, in bytes of text. A newline and an
-// embed count for a sentence: the one bears the formats of a line, the other is
-// a thing of its own.
+// weight returns the value of a match, in bytes of text. A newline, which carries
+// a line's formats, and an embed count as much as a sentence.
 func (t *tokens) weight(m match) int {
 	const extra = 63
 	s := t.span(m.a, m.a+m.n)
@@ -46,9 +45,9 @@ func (t *tokens) weight(m match) int {
 	return len(text) + extra*(strings.Count(text, "\n")+strings.Count(text, embedMark))
 }
 
-// slide moves inserts and deletes that could stand in several places with the
-// same result to where a reader would put them: from the beginning of a line,
-// sentence or word to the beginning of another. "One. [Two. ]Three." reads
+// slide moves inserts and deletes that have the same result in several places to
+// the place that reads best: from the beginning of a line, sentence or word to the
+// beginning of another. "One. [Two. ]Three." reads
 // better than "One[. Two]. Three.".
 func slide(matches []match, a, b tokens) []match {
 	for i := 1; i < len(matches); i++ {
@@ -70,9 +69,9 @@ func slide(matches []match, a, b tokens) []match {
 	return matches
 }
 
-// bestPlace returns by how many tokens the run from up to to is best moved: at
-// most left to the left and right to the right, over tokens like its own. It
-// moves no further than it must, and to the right only where that is better.
+// bestPlace returns by how many tokens the run [from, to) is best moved over equal
+// tokens: at most left to the left, or right to the right. It prefers the shortest
+// move, and moves right only if that is better.
 func (t *tokens) bestPlace(from, to, left, right int) int {
 	by := 0
 	for by > -left && t.symbols[from+by-1] == t.symbols[to+by-1] {
@@ -90,8 +89,8 @@ func (t *tokens) bestPlace(from, to, left, right int) int {
 	}
 }
 
-// beginning says how good a place it is for an edit to begin or end, before
-// token i: 3 at the beginning of a line, 2 of a sentence, 1 of a word, else 0.
+// beginning rates the place before token i as the beginning or end of an edit: 3
+// at the beginning of a line, 2 of a sentence, 1 of a word, otherwise 0.
 func (t *tokens) beginning(i int) int {
 	text := t.layout.text[:t.start(i)]
 	if text == "" || text[len(text)-1] == '\n' {

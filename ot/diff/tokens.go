@@ -11,8 +11,8 @@ import (
 	"halley/ot"
 )
 
-// Tokens are what a span of text was cut into. Equal tokens have equal symbols,
-// in both texts of a comparison. Cuts never fall inside a grapheme cluster.
+// tokens are the pieces of a span of text. Equal tokens have equal symbols in both
+// texts of a comparison. No token begins inside a grapheme cluster.
 type tokens struct {
 	layout  *layout
 	symbols []symbol
@@ -20,14 +20,13 @@ type tokens struct {
 	from    int   // where the first begins
 }
 
-// A symbol stands for a line, word or grapheme cluster. One that is weak (blanks
-// between words, empty lines) matches beside another match only: on its own it
-// says nothing.
+// A symbol represents a line, word or grapheme cluster. A weak symbol (blanks
+// between words, empty lines) matches only beside another match.
 type symbol uint32
 
 const weak symbol = 1 << 31
 
-// lookEvery is how many tokens are handled between two looks.
+// lookEvery is the number of tokens between two calls of look.
 const lookEvery = 1024
 
 func (t *tokens) len() int { return len(t.symbols) }
@@ -50,16 +49,16 @@ func (t *tokens) add(s symbol, end int) {
 	t.ends = append(t.ends, end)
 }
 
-// lineNames gives lines with equal text and embeds, and equal formats if these
-// count, the same symbol.
+// lineNames gives the same symbol to lines with equal text, equal embeds and, if
+// formats is set, equal formats.
 type lineNames struct {
 	formats bool // whether formats count
 	names   map[lineName]symbol
 	key     []byte // scratch
 }
 
-// A lineName tells a line from all others. Marks says what is on the text and
-// which embeds are in it; "" for a plain line.
+// A lineName identifies a line. Marks encodes its formats and embeds; it is "" for
+// a plain line.
 type lineName struct{ text, marks string }
 
 // cut cuts a span into lines, each with its newline; the last may have none.
@@ -91,8 +90,8 @@ func (n *lineNames) cut(l *layout, s span) tokens {
 	return t
 }
 
-// marks reads up to end and writes down every op with an embed, or with
-// attributes if these count: how far it reaches and what it has.
+// marks reads up to end and encodes every op with an embed or, if formats is set,
+// with attributes: the end of the op, and its embed and attributes.
 func (n *lineNames) marks(r *reader, end int) string {
 	n.key = n.key[:0]
 	start := r.at
@@ -127,15 +126,15 @@ func appendQuoted(dst []byte, parts ...string) []byte {
 	return dst
 }
 
-// unitNames gives words or clusters with equal text, and equal embeds, the same
-// symbol, whatever their formats.
+// unitNames gives the same symbol to words or clusters with equal text, and to
+// equal embeds, whatever their formats.
 type unitNames struct {
 	texts      map[string]symbol
 	embeds     map[ot.Embed]symbol
 	weakBlanks bool
 }
 
-// cut cuts a span into embeds and what next finds at the beginning of a text.
+// cut cuts a span into embeds and the pieces that next finds.
 func (n *unitNames) cut(l *layout, s span, next func(string) int) tokens {
 	if n.texts == nil {
 		n.texts, n.embeds = make(map[string]symbol), make(map[ot.Embed]symbol)
@@ -148,7 +147,7 @@ func (n *unitNames) cut(l *layout, s span, next func(string) int) tokens {
 			continue
 		}
 		at := r.at
-		// Clusters and words may go on in the next op, but end before an embed.
+		// Clusters and words may continue in the next op, but end before an embed.
 		for r.at < s.to && r.op().Embed.Type == "" {
 			r.next(s.to - r.at)
 		}
@@ -216,8 +215,8 @@ const (
 	letter             // letters and digits
 )
 
-// unparted are scripts written without blanks between words. Each cluster of
-// them is compared alone, or a whole sentence would be one word.
+// unparted are scripts written without blanks between words. Each of their
+// clusters is compared alone; otherwise a whole sentence would be one word.
 var unparted = []*unicode.RangeTable{
 	unicode.Han, unicode.Hiragana, unicode.Katakana,
 	unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan,
