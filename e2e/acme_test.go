@@ -166,7 +166,7 @@ func entryNames(entries []os.DirEntry) (list []string) {
 // plainAddress is where s leads plain HTTP to https.
 func (s *server) plainAddress() string {
 	s.tb.Helper()
-	return s.says(`leading to https" address=(\S+)`)
+	return s.says(`redirecting to https" address=(\S+)`)
 }
 
 func port(t *testing.T, address string) int {

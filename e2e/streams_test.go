@@ -78,5 +78,5 @@ func TestManySilentConnections(t *testing.T) {
 		}
 	}
 	l.wantChanges(page, 1, 8)
-	s.says("room for few readers; raise that with `ulimit -n`")
+	s.says("this server can hold few readers; raise that with `ulimit -n`")
 }

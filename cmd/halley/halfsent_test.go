@@ -51,7 +51,7 @@ func TestPeersThatOnlyWait(t *testing.T) {
 					t.Fatal(err)
 				}
 				l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-				f := &front{room: capacity{conns: room, requests: room}, logger: logger, public: l}
+				f := &listeners{capacity: capacity{conns: room, requests: room}, logger: logger, public: l}
 				srv := f.publicServer(w)
 				done := make(chan error)
 				go func() { done <- srv.Serve(l) }()

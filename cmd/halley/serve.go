@@ -111,7 +111,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err // before a folder for certificates is made there
 	}
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	f, err := openFront(cfg, logger)
+	f, err := openListeners(cfg, logger)
 	if err != nil {
 		return err
 	}
@@ -127,9 +127,9 @@ func serve(ctx context.Context, env environ, args []string) error {
 		return err
 	}
 	w.startScrub(cfg.scrubEvery, logger)
-	doors := f.doors(w)
+	endpoints := f.endpoints(w)
 	f.announce(env.stdout)
-	err = serveUntil(ctx, doors, w, logger)
+	err = serveUntil(ctx, endpoints, w, logger)
 	return errors.Join(err, w.close())
 }
 
@@ -185,11 +185,11 @@ func isLoopback(listen string) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-// serveUntil answers at the doors until ctx ends, then drains the workspace.
-func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Logger) error {
-	failed := make(chan error, len(doors))
+// serveUntil answers at the endpoints until ctx ends, then drains the workspace.
+func serveUntil(ctx context.Context, endpoints []endpoint, w *workspace, logger *slog.Logger) error {
+	failed := make(chan error, len(endpoints))
 	var open sync.WaitGroup // each closes its listener
-	for _, d := range doors {
+	for _, d := range endpoints {
 		open.Go(func() {
 			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serve: %w", err)
@@ -203,7 +203,7 @@ func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Lo
 	case err = <-failed:
 	}
 	logger.Info("draining")
-	drain(w, doors, logger)
+	drain(w, endpoints, logger)
 	open.Wait()
 	return err
 }
@@ -211,14 +211,14 @@ func serveUntil(ctx context.Context, doors []door, w *workspace, logger *slog.Lo
 // drain answers what is in flight, sends readers away to come back, and ends.
 // Whoever still holds a connection after all this time is cut off: a reader
 // that takes nothing is no failure of ours.
-func drain(w *workspace, doors []door, logger *slog.Logger) {
+func drain(w *workspace, endpoints []endpoint, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	w.scrub.Stop()
 	if err := w.pages.Drain(ctx); err != nil {
 		logger.Warn("readers are cut off", "error", err)
 	}
-	for _, d := range doors {
+	for _, d := range endpoints {
 		if d.server.Shutdown(ctx) != nil {
 			_ = d.server.Close() // connections that are gone already
 		}

@@ -60,7 +60,7 @@ func (cfg *serveConfig) settleACME() {
 	}
 }
 
-func (f *front) openTLS() (err error) {
+func (f *listeners) openTLS() (err error) {
 	c := f.cfg.tls
 	switch {
 	case c.cert != "":
@@ -74,7 +74,7 @@ func (f *front) openTLS() (err error) {
 }
 
 // tlsConfig is nil where nobody asked for TLS.
-func (f *front) tlsConfig() *tls.Config {
+func (f *listeners) tlsConfig() *tls.Config {
 	switch {
 	case f.keys != nil:
 		return listen.TLS(f.keys.GetCertificate)
@@ -86,7 +86,7 @@ func (f *front) tlsConfig() *tls.Config {
 	return nil
 }
 
-func (f *front) protocols() *http.Protocols {
+func (f *listeners) protocols() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
 	p.SetHTTP2(true)
@@ -95,7 +95,7 @@ func (f *front) protocols() *http.Protocols {
 }
 
 // plainServer leads to https, and answers the authority where there is one.
-func (f *front) plainServer() *http.Server {
+func (f *listeners) plainServer() *http.Server {
 	_, port, err := net.SplitHostPort(f.public.Addr().String())
 	if err != nil {
 		panic(err) // the address of a listener of ours
@@ -106,7 +106,7 @@ func (f *front) plainServer() *http.Server {
 	}
 	srv := httpServer(h, f.logger)
 	srv.ReadTimeout, srv.WriteTimeout = 10*time.Second, 10*time.Second
-	srv.ConnState = listen.NewRoom(listen.RoomLimits{All: func() int { return plainConns }}).Watch
+	srv.ConnState = listen.NewCapacity(listen.Limits{All: func() int { return plainConns }}).Watch
 	return srv
 }
 
@@ -114,7 +114,7 @@ func (f *front) plainServer() *http.Server {
 const plainConns = 32
 
 // reloadOnSignal reads the certificate again at each SIGHUP, until stop.
-func (f *front) reloadOnSignal() (stop func()) {
+func (f *listeners) reloadOnSignal() (stop func()) {
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -134,7 +134,7 @@ func (f *front) reloadOnSignal() (stop func()) {
 	}
 }
 
-func (f *front) reload() {
+func (f *listeners) reload() {
 	if f.keys == nil {
 		f.logger.Info("SIGHUP: there is nothing to read again")
 	} else if err := f.keys.Reload(); err != nil {

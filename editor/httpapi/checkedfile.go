@@ -50,8 +50,8 @@ func newCheckedFile(file storage.BlobReader) *checkedFile {
 	return &checkedFile{file: file, sum: sha256.New(), at: -1}
 }
 
-func (f *checkedFile) Seek(offset int64, whence int) (int64, error) {
-	at, err := f.file.Seek(offset, whence)
+func (f *checkedFile) Seek(offset int64, forwarding int) (int64, error) {
+	at, err := f.file.Seek(offset, forwarding)
 	if err == nil {
 		f.at = at
 	}

@@ -238,7 +238,7 @@ func (s *Server) putContent(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	s.onceOnly(c, file, func(ctx context.Context, key string) (reply, error) {
+	s.idempotent(c, file, func(ctx context.Context, key string) (reply, error) {
 		out, err := s.merge(ctx, p, id, format, file, target, key)
 		if err != nil {
 			return reply{}, err
@@ -354,7 +354,7 @@ func (s *Server) importFile(c *gin.Context) {
 		return
 	}
 	file := request[len(name)+1:]
-	s.onceOnly(c, request, func(ctx context.Context, key string) (reply, error) {
+	s.idempotent(c, request, func(ctx context.Context, key string) (reply, error) {
 		if along.id == "" {
 			along.id = s.pages.NewID(principal(c), key)
 		}

@@ -64,7 +64,7 @@ func brokenBody(format string, err error) error {
 		return &problem{
 			status: 408, name: "too-slow", title: "The request came too slowly",
 			detail: fmt.Sprintf("The body came too slowly; send it again over a better line. A body must come at %d bytes a second, "+
-				"and faster the larger it is, up to %d KiB a second.", bodyPace, heldPace>>10),
+				"and faster the larger it is, up to %d KiB a second.", bodyRate, heldRate>>10),
 		}
 	}
 	return badRequest(format, err)

@@ -58,7 +58,7 @@ func (s *Server) events(c *gin.Context) {
 		}
 	}
 	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
-	patientOf(c.Writer).endTurn()
+	timedWriterOf(c.Writer).endTurn()
 	if err != nil {
 		place.leave()
 		s.fail(c, err)

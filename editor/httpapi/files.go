@@ -42,8 +42,8 @@ func (s *Server) uploadFile(c *gin.Context) {
 	if !s.works(c, workUpload, c.Request.ContentLength/(bytesPerUpload/bytesPerWork)) {
 		return
 	}
-	if body := patientOf(c.Writer).body; body != nil {
-		body.patience.most = streamedPace // it goes to the disk
+	if body := timedWriterOf(c.Writer).body; body != nil {
+		body.deadline.most = streamedRate // it goes to the disk
 	}
 	part, err := filePart(c, s.pages.MaxFileBytes())
 	if err != nil {

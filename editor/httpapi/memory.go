@@ -152,7 +152,7 @@ func (h *held) release() {
 
 // heldOf is what c's request holds.
 func heldOf(c *gin.Context) *held {
-	h := &patientOf(c.Writer).held
+	h := &timedWriterOf(c.Writer).held
 	if h.from == "" && !isLocal(c.Request.Context()) {
 		h.from = address(c.Request)
 	}
@@ -187,7 +187,7 @@ func holdAnswer(c *gin.Context, bytes int64) error {
 	if err := h.grow(&h.answer, pool, pool.atMost(bytes)); err != nil {
 		return err
 	}
-	patientOf(c.Writer).patience.most = heldPace
+	timedWriterOf(c.Writer).deadline.most = heldRate
 	return nil
 }
 

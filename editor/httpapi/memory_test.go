@@ -347,21 +347,21 @@ func TestAnswersAreRefusedWhereThereIsNoRoom(t *testing.T) {
 
 // TestPatience: how fast a peer must be grows with what has passed.
 func TestPatience(t *testing.T) {
-	body := patience{left: bodyGrace, grace: bodyGrace, least: bodyPace, most: heldPace}
-	answer := patience{left: answerGrace, grace: answerGrace, least: answerPace, most: streamedPace}
+	body := deadline{left: bodyGrace, grace: bodyGrace, least: bodyRate, most: heldRate}
+	answer := deadline{left: answerGrace, grace: answerGrace, least: answerRate, most: streamedRate}
 	for _, c := range []struct {
 		name  string
-		p     patience
+		p     deadline
 		pace  int // bytes a second
 		bytes int
 		done  bool
 	}{
 		{"a typist on a bad line", body, 600, 60_000, true},
 		{"a dripping body", body, 100, 60_000, false},
-		{"a large body at 128 KiB/s", body, heldPace, 64 * mib, true},
+		{"a large body at 128 KiB/s", body, heldRate, 64 * mib, true},
 		{"a large body at 20 KB/s", body, 20_000, 16 * mib, false},
 		{"a page on a bad line", answer, 3000, 64 << 10, true},
-		{"a large page at 16 KiB/s", answer, streamedPace, 10 * mib, true},
+		{"a large page at 16 KiB/s", answer, streamedRate, 10 * mib, true},
 		{"a large page at 3 KB/s", answer, 3000, 10 * mib, false},
 	} {
 		passed := 0

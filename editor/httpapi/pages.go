@@ -62,7 +62,7 @@ func (s *Server) createPage(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	s.onceOnly(c, body, func(ctx context.Context, key string) (reply, error) {
+	s.idempotent(c, body, func(ctx context.Context, key string) (reply, error) {
 		in.Key = key
 		return s.created(ctx, principal(c), in, nil)
 	})

@@ -77,7 +77,7 @@ func TestUnknownErrorShowsNothing(t *testing.T) {
 
 // Every error that the packages below export has a row.
 func TestEveryExportedErrorHasARow(t *testing.T) {
-	source := readSource(t, "problems.go") + readSource(t, "once.go") + readSource(t, "session.go")
+	source := readSource(t, "problems.go") + readSource(t, "idempotency.go") + readSource(t, "session.go")
 	for _, dir := range []string{"..", "../account", "../convert", "../../storage"} {
 		for _, name := range exportedErrors(t, dir) {
 			if !strings.Contains(source, "."+name) {

@@ -45,22 +45,22 @@ type Config struct {
 
 // Server is the HTTP face of a workspace.
 type Server struct {
-	cfg      Config
-	pages    *editor.Pages
-	accounts *account.Accounts
-	store    storage.Store
-	cookies  atomic.Pointer[cookies]
-	limits   *limits
-	memory   *memory
-	turns    turns
-	streams  *streams
-	metrics  *metrics.Metrics
-	logger   *slog.Logger
-	name     string // of this process, random
-	app      *app
-	once     *onceEach
-	headers  []fixedHeader
-	engine   *gin.Engine
+	cfg         Config
+	pages       *editor.Pages
+	accounts    *account.Accounts
+	store       storage.Store
+	cookies     atomic.Pointer[cookies]
+	limits      *limits
+	memory      *memory
+	turns       turns
+	streams     *streams
+	metrics     *metrics.Metrics
+	logger      *slog.Logger
+	name        string // of this process, random
+	app         *app
+	idempotency *idempotency
+	headers     []fixedHeader
+	engine      *gin.Engine
 
 	conversions *conversions
 }
@@ -85,7 +85,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 	s := &Server{
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
 		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), turns: newTurns(),
-		streams: newStreams(cfg.Streams), once: newOnceEach(store, cfg.Now),
+		streams: newStreams(cfg.Streams), idempotency: newIdempotency(store, cfg.Now),
 		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
 	}
@@ -105,7 +105,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out, r := s.patient(w, s.behindProxies(r))
+	out, r := s.timed(w, s.behindProxies(r))
 	defer out.end()
 	s.engine.ServeHTTP(out, r)
 }

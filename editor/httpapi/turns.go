@@ -20,7 +20,7 @@ func newTurns() turns { return make(turns, 2*runtime.GOMAXPROCS(0)) }
 // ends with endTurn, with the first write of the answer, or with the request.
 // The error is that of the request's context.
 func takeTurn(c *gin.Context) error {
-	w := patientOf(c.Writer)
+	w := timedWriterOf(c.Writer)
 	if w.turn {
 		return nil
 	}
@@ -34,7 +34,7 @@ func takeTurn(c *gin.Context) error {
 }
 
 // endTurn lets the next one have its turn. It does nothing where there is none.
-func (w *patientWriter) endTurn() {
+func (w *timedWriter) endTurn() {
 	if w.turn {
 		w.turn = false
 		<-w.turns

@@ -56,7 +56,7 @@ func (s *Scrubber) structure(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("check the store: %w", err)
 		}
-		if err := s.pacer.spend(ctx, read); err != nil {
+		if err := s.throttle.spend(ctx, read); err != nil {
 			return err
 		}
 		if next == nil {

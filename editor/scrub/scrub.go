@@ -50,10 +50,10 @@ const (
 
 // A Scrubber scrubs one store.
 type Scrubber struct {
-	cfg    Config
-	store  storage.Store // paced
-	damage *editor.Damage
-	pacer  *pacer
+	cfg      Config
+	store    storage.Store // throttled
+	damage   *editor.Damage
+	throttle *throttle
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -72,8 +72,8 @@ type Scrubber struct {
 func Start(store storage.Store, damage *editor.Damage, cfg Config) *Scrubber {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Scrubber{cfg: cfg.withDefaults(), damage: damage, stop: stop, told: map[logged]bool{}}
-	s.pacer = &pacer{rate: s.cfg.MinRate, commits: s.cfg.Commits, spent: s.spent}
-	s.store = &pacedStore{store, s.pacer}
+	s.throttle = &throttle{rate: s.cfg.MinRate, commits: s.cfg.Commits, spent: s.spent}
+	s.store = &throttledStore{store, s.throttle}
 	if s.cfg.Every > 0 {
 		s.running.Go(func() { s.run(ctx) })
 	}
@@ -156,8 +156,8 @@ func (s *Scrubber) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.pacer.rate = rateFor(total, s.cfg.Every, s.cfg.MinRate)
-	s.cfg.Logger.Debug("scrubbing the store", "bytes", total, "rate", s.pacer.rate)
+	s.throttle.rate = rateFor(total, s.cfg.Every, s.cfg.MinRate)
+	s.cfg.Logger.Debug("scrubbing the store", "bytes", total, "rate", s.throttle.rate)
 	for _, step := range []struct {
 		phase, next phase
 		run         func(context.Context) error

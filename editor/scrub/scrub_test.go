@@ -279,7 +279,7 @@ func TestPace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		commits, spent := 0, 0
-		p := &pacer{rate: stretchBytes, commits: func() int { return commits }, spent: func(n int) { spent += n }}
+		p := &throttle{rate: stretchBytes, commits: func() int { return commits }, spent: func(n int) { spent += n }}
 		spend := func(n int) time.Duration {
 			began := time.Now()
 			if err := p.spend(t.Context(), n); err != nil {

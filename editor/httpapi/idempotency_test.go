@@ -56,7 +56,7 @@ func TestIdempotencyKeyAfterItsTime(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
 	s := newServer(t, Config{Now: clock})
-	s.once.records = aging{s.store, clock}
+	s.idempotency.records = aging{s.store, clock}
 	b := signIn(t, s)
 	create := func(text string) made {
 		t.Helper()
@@ -114,7 +114,7 @@ func TestIdempotencyKeyAcrossACrash(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, Config{})
 			b := signIn(t, s)
-			s.once.records = &failingPuts{s.store, "once/", after}
+			s.idempotency.records = &failingPuts{s.store, "once/", after}
 			send := func(body string) *httptest.ResponseRecorder {
 				return b.under("key-number-1", "POST", "/api/pages", "application/json", body)
 			}
@@ -130,7 +130,7 @@ func TestIdempotencyKeyAcrossACrash(t *testing.T) {
 			}
 			b.want(send(`{"delta":[{"insert":"other\n"}]}`), 409, "key-reused")
 
-			s.once.records = &failingPuts{s.store, "once/", after}
+			s.idempotency.records = &failingPuts{s.store, "once/", after}
 			send = func(body string) *httptest.ResponseRecorder {
 				return b.under("key-number-2", "POST", "/api/pages", "application/json", body)
 			}

@@ -20,23 +20,22 @@ import (
 	"halley/push"
 )
 
-// A front is what a server shows the network: its addresses, and how much it
-// has room for. It is there before the workspace is opened, since most of what
-// can be wrong with a command line is wrong here.
-type front struct {
-	cfg    serveConfig
-	room   capacity
-	logger *slog.Logger
+// listeners are a server's network listeners, and its capacity. They are opened
+// before the workspace, since most mistakes in a command line show here.
+type listeners struct {
+	cfg      serveConfig
+	capacity capacity
+	logger   *slog.Logger
 
 	public, metrics, plain net.Listener      // nil: not asked for
 	keys                   *listen.KeyPair   // nil: not asked for
 	acme                   *autocert.Manager // nil: not asked for
 }
 
-func openFront(cfg serveConfig, logger *slog.Logger) (*front, error) {
-	f := &front{cfg: cfg, logger: logger}
+func openListeners(cfg serveConfig, logger *slog.Logger) (*listeners, error) {
+	f := &listeners{cfg: cfg, logger: logger}
 	var err error
-	if f.room, err = cfg.capacity(descriptors()); err != nil {
+	if f.capacity, err = cfg.capacity(descriptors()); err != nil {
 		return nil, err
 	}
 	if err := f.openTLS(); err != nil {
@@ -49,7 +48,7 @@ func openFront(cfg serveConfig, logger *slog.Logger) (*front, error) {
 	return f, nil
 }
 
-func (f *front) listen() (err error) {
+func (f *listeners) listen() (err error) {
 	if f.public, err = listenTCP("--listen", f.cfg.listen); err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func (f *front) listen() (err error) {
 	return err
 }
 
-func (f *front) close() {
+func (f *listeners) close() {
 	for _, l := range []net.Listener{f.public, f.metrics, f.plain} {
 		if l != nil {
 			l.Close()
@@ -85,85 +84,85 @@ func listenTCP(flag, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// edge is how the HTTP edge is to behave behind this front.
-func (f *front) edge() httpapi.Config {
+// edge is the configuration of the HTTP server behind these listeners.
+func (f *listeners) edge() httpapi.Config {
 	return httpapi.Config{
 		PublicURL: f.cfg.publicURL, AnyHost: f.cfg.open, RateLimits: bool(f.cfg.rateLimits),
-		Streams: f.room.streams, TrustedProxies: f.cfg.proxies, Logger: f.logger,
+		Streams: f.capacity.streams, TrustedProxies: f.cfg.proxies, Logger: f.logger,
 	}
 }
 
-// A door is a listener and who answers there.
-type door struct {
+// An endpoint is a listener and the server behind it.
+type endpoint struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-func (d door) serve() error {
+func (d endpoint) serve() error {
 	if d.server.TLSConfig != nil {
 		return d.server.ServeTLS(d.listener, "", "")
 	}
 	return d.server.Serve(d.listener)
 }
 
-// doors are all through which the workspace is reached.
-func (f *front) doors(w *workspace) []door {
-	doors := []door{{f.public, f.publicServer(w)}}
+// endpoints returns every listener with its server.
+func (f *listeners) endpoints(w *workspace) []endpoint {
+	endpoints := []endpoint{{f.public, f.publicServer(w)}}
 	if f.metrics != nil {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", w.metrics.Handler(f.logger))
-		doors = append(doors, door{f.metrics, httpServer(mux, f.logger)})
+		endpoints = append(endpoints, endpoint{f.metrics, httpServer(mux, f.logger)})
 	}
 	if f.plain != nil {
-		doors = append(doors, door{f.plain, f.plainServer()})
+		endpoints = append(endpoints, endpoint{f.plain, f.plainServer()})
 	}
 	if sock, err := listenSocket(f.cfg.data); err != nil {
 		f.logger.Warn("commands cannot reach this server through its folder", "error", err)
 	} else {
-		doors = append(doors, door{sock, localServer(w.control(f.address()), f.logger)})
+		endpoints = append(endpoints, endpoint{sock, localServer(w.control(f.address()), f.logger)})
 	}
-	return doors
+	return endpoints
 }
 
-// address is what people type.
-func (f *front) address() string {
+// address is the URL of the workspace.
+func (f *listeners) address() string {
 	if f.cfg.publicURL != "" {
 		return strings.TrimSuffix(f.cfg.publicURL, "/")
 	}
 	return "http://" + f.public.Addr().String()
 }
 
-// publicServer counts connections; streams that have left net/http with theirs
-// are counted apart.
-func (f *front) publicServer(w *workspace) *http.Server {
+// publicServer bounds the connections. Streams that took over their connection
+// from net/http are counted separately.
+func (f *listeners) publicServer(w *workspace) *http.Server {
 	srv := httpServer(w.server, f.logger)
 	srv.Protocols = f.protocols()
 	srv.TLSConfig = f.tlsConfig()
-	room := listen.NewRoom(listen.RoomLimits{
-		All:        func() int { return min(f.room.requests, f.room.conns-w.server.StreamsApart()) },
-		PerAddress: func() int { return f.room.connsPerAddress },
+	limit := listen.NewCapacity(listen.Limits{
+		All:        func() int { return min(f.capacity.requests, f.capacity.conns-w.server.StreamsApart()) },
+		PerAddress: func() int { return f.capacity.connsPerAddress },
 		Exempt:     f.isProxy,
 	})
-	srv.ConnState = room.Watch
+	srv.ConnState = limit.Watch
 	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return httpapi.WithPeer(push.ConnContext(ctx, c), room.Seat(c))
+		return httpapi.WithPeer(push.ConnContext(ctx, c), limit.Slot(c))
 	}
 	return srv
 }
 
-// isProxy reports whether many people come from an address.
-func (f *front) isProxy(addr netip.Addr) bool {
+// isProxy reports whether addr is a trusted proxy's, behind which many people are.
+func (f *listeners) isProxy(addr netip.Addr) bool {
 	return slices.ContainsFunc(f.cfg.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// announce says where the server is, and last, on standard output, that it is
-// ready.
-func (f *front) announce(stdout io.Writer) {
+// announce logs the addresses, and then prints on standard output that the server
+// is ready.
+func (f *listeners) announce(stdout io.Writer) {
 	f.logger.Info("serving", "address", f.public.Addr().String(), "data", f.cfg.data, "version", version)
-	f.room.log(f.logger)
+	f.capacity.log(f.logger)
 	f.logger.Info("memory", "limit", memoryLimit(f.cfg.memory))
 	if f.plain != nil {
-		f.logger.Info("leading to https", "address", f.plain.Addr().String())
+		f.logger.Info("redirecting to https", "address", f.plain.Addr().String())
 	}
 	if f.metrics != nil {
 		f.logger.Info("serving metrics", "address", f.metrics.Addr().String())

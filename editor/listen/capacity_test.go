@@ -56,7 +56,7 @@ func (v *visitor) wantClosed(what string) {
 }
 
 // rooms serves with room for so many: /wait answers when release is closed.
-func rooms(t *testing.T, limit int) (l net.Listener, room *Room, arrived chan struct{}, release chan struct{}) {
+func rooms(t *testing.T, limit int) (l net.Listener, room *Capacity, arrived chan struct{}, release chan struct{}) {
 	t.Helper()
 	arrived, release = make(chan struct{}, 10), make(chan struct{})
 	mux := http.NewServeMux()
@@ -65,7 +65,7 @@ func rooms(t *testing.T, limit int) (l net.Listener, room *Room, arrived chan st
 		arrived <- struct{}{}
 		<-release
 	})
-	room = NewRoom(RoomLimits{All: func() int { return limit }})
+	room = NewCapacity(Limits{All: func() int { return limit }})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestRoom(t *testing.T) {
 
 // await waits until so many connections are there, and of them so many
 // without a request.
-func await(t *testing.T, room *Room, conns, waiting int) {
+func await(t *testing.T, room *Capacity, conns, waiting int) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 		room.mu.Lock()
@@ -150,20 +150,20 @@ func (c *fakeConn) RemoteAddr() net.Addr {
 func (c *fakeConn) Close() error { c.closed = true; return nil }
 
 // come opens a connection whose request works.
-func come(r *Room, from string) (*fakeConn, *Seat) {
+func come(r *Capacity, from string) (*fakeConn, *Slot) {
 	c := &fakeConn{from: from}
-	seat := r.Seat(c)
+	slot := r.Slot(c)
 	r.Watch(c, http.StateNew)
 	r.Watch(c, http.StateActive)
-	seat.Begin()
-	return c, seat
+	slot.Begin()
+	return c, slot
 }
 
 // TestRoomOfSlowPeers: a request that waits for its peer makes room for one that
 // does not, and the one that has waited for longest goes first.
 func TestRoomOfSlowPeers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		room := NewRoom(RoomLimits{All: func() int { return 3 }})
+		room := NewCapacity(Limits{All: func() int { return 3 }})
 		first, slow := come(room, "192.0.2.1:1000")
 		second, slower := come(room, "192.0.2.2:1000")
 		third, _ := come(room, "192.0.2.3:1000")
@@ -189,7 +189,7 @@ func TestRoomOfSlowPeers(t *testing.T) {
 // has too many of are its own.
 func TestRoomPerAddress(t *testing.T) {
 	proxy := netip.MustParseAddr("10.0.0.1")
-	room := NewRoom(RoomLimits{
+	room := NewCapacity(Limits{
 		All: func() int { return 100 }, PerAddress: func() int { return 2 },
 		Exempt: func(a netip.Addr) bool { return a == proxy },
 	})
@@ -224,7 +224,7 @@ func TestRoomPerAddress(t *testing.T) {
 
 // TestRoomForgetsAddresses: what is counted by address ends with its connections.
 func TestRoomForgetsAddresses(t *testing.T) {
-	room := NewRoom(RoomLimits{All: func() int { return 10 }, PerAddress: func() int { return 2 }})
+	room := NewCapacity(Limits{All: func() int { return 10 }, PerAddress: func() int { return 2 }})
 	for i := range 1000 {
 		c, _ := come(room, fmt.Sprintf("192.0.%d.%d:1", i/250, i%250))
 		if i%2 == 0 {

@@ -19,7 +19,7 @@ func (s *Server) behindProxies(r *http.Request) *http.Request {
 	if len(s.cfg.TrustedProxies) == 0 || !s.trusts(peer(r)) {
 		return r
 	}
-	w := s.whence(r.Header)
+	w := s.forwarding(r.Header)
 	r = r.WithContext(context.WithValue(r.Context(), proxiedKey{}, w))
 	if w.client.IsValid() {
 		r.RemoteAddr = w.client.String()
@@ -32,8 +32,8 @@ func (s *Server) behindProxies(r *http.Request) *http.Request {
 
 type proxiedKey struct{}
 
-// A whence is what proxies say of a request. Its zero value: nothing.
-type whence struct {
+// A forwarding is what proxies say of a request. Its zero value: nothing.
+type forwarding struct {
 	client netip.Addr
 	host   string
 	proto  string
@@ -57,25 +57,25 @@ func (s *Server) trusts(addr netip.Addr) bool {
 	return false
 }
 
-// whence reads both kinds of headers. A proxy that writes one kind passes the
+// forwarding reads both kinds of headers. A proxy that writes one kind passes the
 // other on as its client wrote it: where they name two clients, neither is
 // believed, and the proxy itself is who asks.
-func (s *Server) whence(h http.Header) whence {
+func (s *Server) forwarding(h http.Header) forwarding {
 	old, standard := s.forwardedFor(h), s.forwarded(h)
 	switch {
-	case standard == whence{}:
+	case standard == forwarding{}:
 		return old
-	case old == whence{}:
+	case old == forwarding{}:
 		return standard
 	case old.client != standard.client:
-		return whence{}
+		return forwarding{}
 	}
 	return old
 }
 
 // forwardedFor reads X-Forwarded-For, -Host and -Proto.
-func (s *Server) forwardedFor(h http.Header) whence {
-	w := whence{host: lastOf(h.Values("X-Forwarded-Host")), proto: lastOf(h.Values("X-Forwarded-Proto"))}
+func (s *Server) forwardedFor(h http.Header) forwarding {
+	w := forwarding{host: lastOf(h.Values("X-Forwarded-Host")), proto: lastOf(h.Values("X-Forwarded-Proto"))}
 	list := strings.Split(strings.Join(h.Values("X-Forwarded-For"), ","), ",")
 	for i := len(list) - 1; i >= 0; i-- {
 		addr, ok := parseNode(strings.TrimSpace(list[i]))
@@ -98,7 +98,7 @@ func lastOf(values []string) string {
 }
 
 // forwarded reads Forwarded (RFC 7239).
-func (s *Server) forwarded(h http.Header) (w whence) {
+func (s *Server) forwarded(h http.Header) (w forwarding) {
 	list := splitQuoted(strings.Join(h.Values("Forwarded"), ","), ',')
 	for i := len(list) - 1; i >= 0; i-- {
 		hop := parseHop(list[i])
@@ -112,7 +112,7 @@ func (s *Server) forwarded(h http.Header) (w whence) {
 	return w
 }
 
-func parseHop(text string) (w whence) {
+func parseHop(text string) (w forwarding) {
 	for _, pair := range splitQuoted(text, ';') {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		value = strings.Trim(value, `"`)
@@ -152,7 +152,7 @@ func parseNode(text string) (netip.Addr, bool) {
 // isHTTPS reports whether the client came over TLS, be it to the server, to a
 // trusted proxy, or as the public URL says.
 func (s *Server) isHTTPS(r *http.Request) bool {
-	w, _ := r.Context().Value(proxiedKey{}).(whence)
+	w, _ := r.Context().Value(proxiedKey{}).(forwarding)
 	return r.TLS != nil || strings.EqualFold(w.proto, "https") || strings.HasPrefix(s.cfg.PublicURL, "https:")
 }
 

@@ -17,8 +17,8 @@ import (
 	"halley/storage/bolt"
 )
 
-// patience is how long a command goes on trying while its server does not answer.
-const patience = 20 * time.Second
+// commandTimeout is how long a command goes on trying while its server does not answer.
+const commandTimeout = 20 * time.Second
 
 // A target is the workspace that a command works on.
 type target struct {
@@ -62,7 +62,7 @@ func warnings(env environ) *slog.Logger {
 }
 
 func (t target) signIn(ctx context.Context) (*reached, error) {
-	c, err := client.New(client.Config{Server: t.server, Patience: patience})
+	c, err := client.New(client.Config{Server: t.server, Patience: commandTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("--server: %w", err)
 	}
@@ -75,13 +75,13 @@ func (t target) signIn(ctx context.Context) (*reached, error) {
 // askServer asks the server that has the folder open, through its socket.
 func (t target) askServer(ctx context.Context) (*reached, error) {
 	c, err := client.New(client.Config{
-		Server: "http://localhost", Patience: patience,
+		Server: "http://localhost", Patience: commandTimeout,
 		Dial: func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, t.data) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	probe, cancel := context.WithTimeout(ctx, patience)
+	probe, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	if _, err := c.Session(probe); err != nil {
 		return nil, fmt.Errorf("the folder %s is in use, and who uses it does not answer: %w", t.data, err)
@@ -102,7 +102,7 @@ func dialSocket(ctx context.Context, dir string) (net.Conn, error) {
 // serveSelf serves a folder that nobody has open to this process alone.
 func serveSelf(w *workspace, logger *slog.Logger) (*reached, error) {
 	inside := newInside()
-	c, err := client.New(client.Config{Server: "http://localhost", Patience: patience, Dial: inside.dial})
+	c, err := client.New(client.Config{Server: "http://localhost", Patience: commandTimeout, Dial: inside.dial})
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}

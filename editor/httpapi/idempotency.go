@@ -44,8 +44,8 @@ type use struct {
 // answered reports whether the call is done.
 func (u *use) answered() bool { return u.Status != 0 }
 
-// onceEach runs calls under a key once.
-type onceEach struct {
+// idempotency runs calls under a key once.
+type idempotency struct {
 	records storage.Records
 	now     func() time.Time
 
@@ -53,12 +53,12 @@ type onceEach struct {
 	busy map[string]chan struct{}
 }
 
-func newOnceEach(records storage.Records, now func() time.Time) *onceEach {
-	return &onceEach{records: records, now: now, busy: map[string]chan struct{}{}}
+func newIdempotency(records storage.Records, now func() time.Time) *idempotency {
+	return &idempotency{records: records, now: now, busy: map[string]chan struct{}{}}
 }
 
 // enter waits until nobody else works under the key.
-func (o *onceEach) enter(ctx context.Context, key string) (leave func(), err error) {
+func (o *idempotency) enter(ctx context.Context, key string) (leave func(), err error) {
 	for {
 		o.mu.Lock()
 		other, taken := o.busy[key]
@@ -82,10 +82,10 @@ func (o *onceEach) enter(ctx context.Context, key string) (leave func(), err err
 	}
 }
 
-// onceOnly answers a call that makes something. With an Idempotency-Key the
+// idempotent answers a call that makes something. With an Idempotency-Key the
 // first answer is given again to the same principal for the same request; the
 // key with another request is refused.
-func (s *Server) onceOnly(c *gin.Context, request []byte, make func(ctx context.Context, key string) (reply, error)) {
+func (s *Server) idempotent(c *gin.Context, request []byte, make func(ctx context.Context, key string) (reply, error)) {
 	ctx, key := c.Request.Context(), c.GetHeader("Idempotency-Key")
 	if key == "" {
 		s.reply(c)(make(ctx, ""))
@@ -97,14 +97,14 @@ func (s *Server) onceOnly(c *gin.Context, request []byte, make func(ctx context.
 	}
 	who := principal(c)
 	name := "once/" + who.ID + "/" + key
-	leave, err := s.once.enter(ctx, name)
+	leave, err := s.idempotency.enter(ctx, name)
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
 	defer leave()
 	print := fingerprint(c, request)
-	u, err := s.once.recall(ctx, name)
+	u, err := s.idempotency.recall(ctx, name)
 	switch {
 	case err != nil:
 		s.fail(c, err)
@@ -122,14 +122,14 @@ func (s *Server) onceOnly(c *gin.Context, request []byte, make func(ctx context.
 		// The first use, or what came before failed or was cut off by a crash: then
 		// another request may not take over what that one has made.
 		u.Print, u.Attempt = print, newClient()
-		if err := s.once.put(ctx, name, u); err != nil {
+		if err := s.idempotency.put(ctx, name, u); err != nil {
 			s.fail(c, err)
 			return
 		}
 	}
 	out, err := make(ctx, u.Attempt)
 	if err == nil {
-		err = s.once.note(ctx, name, u, out)
+		err = s.idempotency.note(ctx, name, u, out)
 	}
 	s.reply(c)(out, err)
 }
@@ -142,7 +142,7 @@ func fingerprint(c *gin.Context, request []byte) string {
 }
 
 // recall returns the use of a key; a new one where none is known.
-func (o *onceEach) recall(ctx context.Context, name string) (*use, error) {
+func (o *idempotency) recall(ctx context.Context, name string) (*use, error) {
 	r, err := o.records.Get(ctx, name)
 	if errors.Is(err, storage.ErrNotFound) {
 		return &use{expires: o.now().Add(keepAnswers)}, nil
@@ -162,7 +162,7 @@ func (o *onceEach) recall(ctx context.Context, name string) (*use, error) {
 // attempt names.
 const maxNoted = 512 << 10
 
-func (o *onceEach) note(ctx context.Context, name string, u *use, out reply) error {
+func (o *idempotency) note(ctx context.Context, name string, u *use, out reply) error {
 	u.reply = out
 	if len(out.Body) > maxNoted {
 		u.Body = nil
@@ -170,7 +170,7 @@ func (o *onceEach) note(ctx context.Context, name string, u *use, out reply) err
 	return o.put(ctx, name, u)
 }
 
-func (o *onceEach) put(ctx context.Context, name string, u *use) error {
+func (o *idempotency) put(ctx context.Context, name string, u *use) error {
 	value, err := json.Marshal(u)
 	if err != nil {
 		return err

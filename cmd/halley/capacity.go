@@ -8,29 +8,29 @@ import (
 )
 
 const (
-	fewDescriptors  = 256     // the least that any system gives
-	manyDescriptors = 1 << 20 // more is no limit that anybody meets
+	fewDescriptors  = 256     // the smallest limit of any system
+	manyDescriptors = 1 << 20 // no server reaches a higher limit
 
-	connMemory = 32 << 10 // of a connection with a request, outside the budget
+	connMemory = 32 << 10 // bytes of a connection with a request, outside the budget
 
 	streamsPerSession = 100
 	streamsPerAddress = 2000
 )
 
-// capacity is how many connections and streams this process has room for.
+// capacity is the number of connections and streams that this process can hold.
 type capacity struct {
 	descriptors int
-	conns       int // all connections: the rest is for the store, files and the unforeseen
-	// requests is how many connections HTTP may have, streams that have left it
-	// aside: each takes memory, whatever it does.
+	conns       int // all connections; the other descriptors are for the store and files
+	// requests is the number of connections that net/http may hold: each takes
+	// memory, even when idle. Streams that took over their connection do not count.
 	requests int
-	// connsPerAddress is how many connections one address may have; 0: all.
+	// connsPerAddress is the number of connections from one address; 0: no limit.
 	connsPerAddress int
 	streams         httpapi.StreamLimits
 }
 
-// capacity divides what the process may have open: streams never take it all,
-// so that an edit always finds a connection.
+// capacity divides the descriptors: streams never get all of them, so that there
+// is always a connection for an edit.
 func (cfg serveConfig) capacity(descriptors int) (capacity, error) {
 	c := capacity{descriptors: descriptors, streams: cfg.streams, connsPerAddress: cfg.connsPerAddress}
 	c.conns = descriptors - max(64, descriptors/16)
@@ -57,12 +57,12 @@ func setDefault(n *int, value int) {
 	}
 }
 
-// log tells what there is room for, and how to get more where that is little.
+// log logs the capacity, and how to raise it if it is low.
 func (c capacity) log(logger *slog.Logger) {
-	told := []any{"streams", c.streams.Machine, "connections", c.conns, "descriptors", c.descriptors}
+	fields := []any{"streams", c.streams.Machine, "connections", c.conns, "descriptors", c.descriptors}
 	if c.descriptors < 4096 {
-		logger.Warn("there is room for few readers; "+howToRaise, told...)
+		logger.Warn("this server can hold few readers; "+howToRaise, fields...)
 		return
 	}
-	logger.Info("room", told...)
+	logger.Info("capacity", fields...)
 }

@@ -8,7 +8,7 @@ import (
 	"halley/storage"
 )
 
-// stretchBytes is after how much a pacer looks at the clock.
+// stretchBytes is the number of bytes between two looks of a throttle at the clock.
 const stretchBytes = 64 << 10
 
 // rateFor is how many bytes a second to read so that a pass over total bytes
@@ -18,9 +18,9 @@ func rateFor(total int64, every time.Duration, least int64) int64 {
 	return max(least, int64(float64(total)/(0.8*every.Seconds())))
 }
 
-// A pacer holds a reader to a rate, and leaves the disk to others for two thirds
+// A throttle holds a reader to a rate, and leaves the disk to others for two thirds
 // of the time while they write to it. It is not safe for concurrent use.
-type pacer struct {
+type throttle struct {
 	rate    int64 // bytes a second
 	commits func() int
 	spent   func(bytes int)
@@ -32,7 +32,7 @@ type pacer struct {
 
 // spend notes that bytes were read, and waits as long as that asks for. The
 // error is ctx's.
-func (p *pacer) spend(ctx context.Context, bytes int) error {
+func (p *throttle) spend(ctx context.Context, bytes int) error {
 	p.spent(bytes)
 	if p.began.IsZero() {
 		p.began, p.bytes, p.seen = time.Now(), 0, p.commits()
@@ -67,47 +67,47 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// A pacedStore is a store whose long reads keep a pacer's pace. bolt holds no
-// transaction while a reader waits.
-type pacedStore struct {
+// A throttledStore throttles the long reads of a store. bolt holds no transaction
+// while a reader waits.
+type throttledStore struct {
 	storage.Store
-	pacer *pacer
+	throttle *throttle
 }
 
-func (s *pacedStore) Read(ctx context.Context, page storage.PageID, after, upTo uint64, fn func(storage.Change) error) error {
+func (s *throttledStore) Read(ctx context.Context, page storage.PageID, after, upTo uint64, fn func(storage.Change) error) error {
 	return s.Store.Read(ctx, page, after, upTo, func(c storage.Change) error {
 		if err := fn(c); err != nil {
 			return err
 		}
-		return s.pacer.spend(ctx, len(c.Payload)+changeBytes)
+		return s.throttle.spend(ctx, len(c.Payload)+changeBytes)
 	})
 }
 
-func (s *pacedStore) Checkpoint(ctx context.Context, page storage.PageID, atOrBelow uint64) (storage.Checkpoint, error) {
+func (s *throttledStore) Checkpoint(ctx context.Context, page storage.PageID, atOrBelow uint64) (storage.Checkpoint, error) {
 	c, err := s.Store.Checkpoint(ctx, page, atOrBelow)
-	if waitErr := s.pacer.spend(ctx, len(c.Data)); err == nil {
+	if waitErr := s.throttle.spend(ctx, len(c.Data)); err == nil {
 		err = waitErr
 	}
 	return c, err
 }
 
-func (s *pacedStore) OpenBlob(ctx context.Context, h storage.Hash) (storage.BlobReader, error) {
+func (s *throttledStore) OpenBlob(ctx context.Context, h storage.Hash) (storage.BlobReader, error) {
 	r, err := s.Store.OpenBlob(ctx, h)
 	if err == nil {
-		r.ReadSeekCloser = &pacedFile{r.ReadSeekCloser, ctx, s.pacer}
+		r.ReadSeekCloser = &throttledFile{r.ReadSeekCloser, ctx, s.throttle}
 	}
 	return r, err
 }
 
-type pacedFile struct {
+type throttledFile struct {
 	io.ReadSeekCloser
-	ctx   context.Context
-	pacer *pacer
+	ctx      context.Context
+	throttle *throttle
 }
 
-func (f *pacedFile) Read(p []byte) (int, error) {
+func (f *throttledFile) Read(p []byte) (int, error) {
 	n, err := f.ReadSeekCloser.Read(p)
-	if waitErr := f.pacer.spend(f.ctx, n); err == nil {
+	if waitErr := f.throttle.spend(f.ctx, n); err == nil {
 		err = waitErr
 	}
 	return n, err
