@@ -124,7 +124,7 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (made madeBac
 		return made, err
 	}
 	for _, damage := range made.damage {
-		fmt.Fprintln(env.stderr, escaped(damage))
+		fmt.Fprintln(env.stderr, inOneLine(damage))
 	}
 	if err := mayTakePlace(env, cfg, made); err != nil {
 		return made, err

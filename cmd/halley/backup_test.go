@@ -467,9 +467,3 @@ func TestBackupThatIsCutOff(t *testing.T) {
 		}
 	}
 }
-
-func TestEscaped(t *testing.T) {
-	if got, want := escaped("page \x1b]0;x\a \u202e \xff é 日"), `page \x1b]0;x\a \u202e `+"\ufffd é 日"; got != want {
-		t.Errorf("escaped() = %q, want %q", got, want)
-	}
-}

@@ -54,7 +54,7 @@ var knows = map[string][]string{
 		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/filename", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics", "halley/editor/scrub", "halley/frontend",
 		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt",
-		"github.com/KimMachineGun/automemlimit", "github.com/schollz/progressbar", "golang.org/x/crypto", "golang.org/x/term",
+		"github.com/KimMachineGun/automemlimit", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }
 

@@ -77,7 +77,7 @@ func loadServer(ctx context.Context, env environ, args []string) error {
 	if err != nil {
 		return err
 	}
-	show := showProgress(env.stderr)
+	show := newLiveLine(env.stderr)
 	cfg.Progress = show.second
 	show.say("opening %d lines on %d pages", cfg.Viewers+cfg.Writers, cfg.Pages)
 	res, err := load.Run(ctx, cfg.Config)
@@ -97,24 +97,6 @@ func loadServer(ctx context.Context, env environ, args []string) error {
 		return errors.New("what the readers ended with is not what the server has; that should never happen")
 	}
 	return nil
-}
-
-// A liveLine is a line on a terminal that is written over and over. The nil
-// liveLine says nothing.
-type liveLine struct{ w io.Writer }
-
-func showProgress(stderr io.Writer) *liveLine {
-	if terminal := terminalOf(stderr); terminal != nil {
-		return &liveLine{terminal}
-	}
-	return nil
-}
-
-func (l *liveLine) say(format string, args ...any) {
-	if l != nil {
-		const clear = "\r\x1b[K"
-		fmt.Fprintf(l.w, clear+format, args...)
-	}
 }
 
 func (l *liveLine) second(p load.Progress) {

@@ -24,15 +24,21 @@ var version = "dev"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], environ{os.LookupEnv, os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(run(ctx, os.Args[1:], environ{
+		lookup: os.LookupEnv, variables: os.Environ, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+	}))
 }
 
 // An environ is what the program knows of the world around it.
 type environ struct {
-	lookup func(string) (string, bool)
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
+	lookup    func(string) (string, bool)
+	variables func() []string // "NAME=value"; nil: none
+	stdin     io.Reader
+	stdout    io.Writer
+	stderr    io.Writer
+	format    *logFormat // of the log; set by the flags
+
+	collect func(*flag.FlagSet) // gets a command's flags in place of parsing them; nil: none
 }
 
 // A command is one thing that halley can do.
@@ -65,8 +71,14 @@ var errUsage = errors.New("usage")
 // run does what args say and returns the exit status: 0 done, 1 failed, 2 not understood.
 func run(ctx context.Context, args []string, env environ) int {
 	env = env.plain()
+	if env.format == nil {
+		env.format = new(logFormat)
+	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		return help(ctx, args, env)
+	}
+	if args[0] == "--version" || args[0] == "-version" {
+		args = append([]string{"version"}, args[1:]...)
 	}
 	for _, c := range commands() {
 		if c.name != args[0] {
@@ -79,16 +91,16 @@ func run(ctx context.Context, args []string, env environ) int {
 		case errors.Is(err, errUsage):
 			return 2
 		}
-		fmt.Fprintln(env.stderr, "halley: "+err.Error())
+		env.report("halley: " + err.Error())
 		return 1
 	}
-	fmt.Fprintf(env.stderr, "halley: there is no command %q; `halley help` lists them\n", args[0])
+	env.report(fmt.Sprintf("halley: there is no command %q; `halley help` lists them", args[0]))
 	return 2
 }
 
 func help(ctx context.Context, args []string, env environ) int {
 	if len(args) > 1 {
-		return run(ctx, []string{args[1], "-h"}, environ{env.lookup, env.stdin, env.stdout, env.stdout})
+		return run(ctx, []string{args[1], "-h"}, environ{lookup: env.lookup, stdin: env.stdin, stdout: env.stdout, stderr: env.stdout, format: env.format})
 	}
 	fmt.Fprint(env.stdout, "Halley: pages that a team writes together, live.\n\n")
 	for _, c := range commands() {
@@ -119,6 +131,6 @@ func noArguments(env environ, name string, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	fmt.Fprintf(env.stderr, "halley %s: it takes no argument %q\n", name, args[0])
+	env.report(fmt.Sprintf("halley %s: it takes no argument %q", name, args[0]))
 	return errUsage
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -81,6 +82,12 @@ func escapeControls(text []byte) []byte {
 		text = text[size:]
 	}
 	return out
+}
+
+// inOneLine returns text with newlines and tabs escaped too: a reason that names
+// what a damaged file holds stays one line.
+func inOneLine(text string) string {
+	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(string(escapeControls([]byte(text))))
 }
 
 func needsEscape(text []byte) bool {

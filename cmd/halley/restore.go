@@ -75,7 +75,7 @@ func (l *losses) add(sentence string) {
 	}
 	if !l.said[sentence] {
 		l.said[sentence] = true
-		fmt.Fprintln(l.to, escaped(sentence))
+		fmt.Fprintln(l.to, inOneLine(sentence))
 	}
 }
 

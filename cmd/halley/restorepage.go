@@ -126,7 +126,7 @@ func packPage(ctx context.Context, env environ, backup *bolt.Store, was editor.S
 	if err := out.Encode(first); err != nil {
 		return err
 	}
-	bar := newProgress(env.stderr, "restore", int(head))
+	bar := newProgress(env.stderr, "restore", int64(head))
 	defer bar.end()
 	history := editor.StoredHistory{Store: backup, Page: was.ID, Lost: func(h storage.Hash, _ error) {
 		losses.add(fmt.Sprintf("the file %v, which the page names, is not in the backup, or damaged there", h))

@@ -110,7 +110,7 @@ func serve(ctx context.Context, env environ, args []string) error {
 	if _, err := bolt.Inspect(cfg.data); err != nil {
 		return err // before a folder for certificates is made there
 	}
-	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	logger := env.logger(cfg.logLevel)
 	f, err := openListeners(cfg, logger)
 	if err != nil {
 		return err

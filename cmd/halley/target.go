@@ -58,7 +58,7 @@ func (t target) reach(ctx context.Context, env environ) (*reached, error) {
 
 // warnings is the log of a command: what goes wrong.
 func warnings(env environ) *slog.Logger {
-	return slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return env.logger(slog.LevelWarn)
 }
 
 func (t target) signIn(ctx context.Context) (*reached, error) {

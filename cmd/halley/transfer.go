@@ -20,17 +20,19 @@ type transfer struct {
 	run  func(ctx context.Context) (done string, notes []client.Note, err error)
 }
 
-// transferAll runs one transfer after the other. One that fails is told of on
-// stderr and the others go on; what a format could not keep is told on stdout.
-// doing and done are words: "import", "imported".
+// transferAll runs one transfer after the other. One that fails is reported on
+// stderr, and the others go on. What a format could not keep is reported on stdout
+// at the end. doing and done are words: "import", "imported".
 func transferAll(ctx context.Context, env environ, doing, done string, all []transfer) error {
-	bar := newProgress(env.stderr, doing, len(all))
+	bar := newProgress(env.stderr, doing, int64(len(all)))
 	defer bar.end()
 	finished, failed, last := 0, 0, ""
+	losses := lossReport{doing: doing, files: len(all)}
 	for _, t := range all {
 		what, notes, err := t.run(ctx)
 		if ctx.Err() != nil {
 			bar.end()
+			losses.print(env)
 			return fmt.Errorf("stopped: %d of %d %s", finished, len(all), done)
 		}
 		if err != nil {
@@ -38,11 +40,12 @@ func transferAll(ctx context.Context, env environ, doing, done string, all []tra
 			bar.print(env.stderr, t.name+": "+err.Error())
 		} else {
 			finished, last = finished+1, what
-			tellNotes(env, bar, t.name, notes)
+			losses.add(t.name, notes)
 		}
-		bar.step()
+		bar.add(1)
 	}
 	bar.end()
+	losses.print(env)
 	switch {
 	case finished == 1 && len(all) == 1:
 		fmt.Fprintf(env.stdout, "%s %s\n", done, last)
@@ -53,17 +56,6 @@ func transferAll(ctx context.Context, env environ, doing, done string, all []tra
 		return fmt.Errorf("%d of %d could not be %s", failed, len(all), done)
 	}
 	return nil
-}
-
-func tellNotes(env environ, bar *progress, name string, notes []client.Note) {
-	if len(notes) == 0 {
-		return
-	}
-	lines := []string{name + ":"}
-	for _, n := range notes {
-		lines = append(lines, "  "+noteLine(n))
-	}
-	bar.print(env.stdout, strings.Join(lines, "\n"))
 }
 
 // noteLine is one thing that could not be kept: "line 3: html, 2 times: …".

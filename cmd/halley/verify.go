@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strconv"
-	"strings"
-	"unicode"
 
 	"halley/editor"
 	"halley/storage/backup"
@@ -109,7 +106,7 @@ type verdict struct {
 
 func (v *verdict) progress(done, total uint64) {
 	if v.bar == nil {
-		v.bar = newProgress(v.env.stderr, "verify", int(total))
+		v.bar = newProgress(v.env.stderr, "verify", int64(total))
 	}
 	v.bar.set(int64(done))
 }
@@ -120,22 +117,7 @@ func (v *verdict) bad(what string) {
 		v.say(what)
 		return
 	}
-	v.bar.print(v.env.stderr, escaped(what))
-}
-
-// escaped is s with everything escaped that a terminal would not print: what is
-// damaged, or a backup that somebody sent, may hold anything.
-func escaped(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
+	v.bar.print(v.env.stderr, inOneLine(what))
 }
 
 // end is err, or that something is damaged.
