@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/term"
@@ -192,16 +190,7 @@ func copyStore(ctx context.Context, env environ, data string, to io.Writer) erro
 	if !errors.Is(err, bolt.ErrInUse) {
 		return err
 	}
-	resp, err := askControl(ctx, data, http.MethodGet, backupPath, nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	size, _ := strconv.ParseInt(resp.Header.Get(backupSizeHeader), 10, 64) // for the bar alone
-	if _, err = io.Copy(begin(size), resp.Body); err != nil {
-		return fmt.Errorf("the server that has the folder open broke off: %w", err)
-	}
-	return nil
+	return controlOf(data).Backup(ctx, begin)
 }
 
 // fewFrom is from how many things on a backup that has less than half of them

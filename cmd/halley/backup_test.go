@@ -15,6 +15,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/account"
+	"halley/editor/control"
 	"halley/editor/httpapi"
 	"halley/ot"
 	"halley/storage"
@@ -177,7 +178,7 @@ func pageWithFile(t *testing.T, dir string) (id string, file storage.Hash) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blob, err := w.pages.Upload(t.Context(), ann, page.ID, bytes.NewReader(make([]byte, 3*filePartBytes)))
+	blob, err := w.pages.Upload(t.Context(), ann, page.ID, bytes.NewReader(make([]byte, 3*256<<10)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -452,7 +453,7 @@ func TestBackupThatIsCutOff(t *testing.T) {
 		"an orderly end in the middle": func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(good[:len(good)-10]) },
 		"nothing":                      func(http.ResponseWriter, *http.Request) {},
 	} {
-		l, err := listenSocket(dir)
+		l, err := control.Listen(socketIn(dir))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -127,7 +127,7 @@ func TestNoCommandTouchesDamage(t *testing.T) {
 
 func onlySocket(store, dir string) error {
 	err := errors.Join(os.Remove(store), os.RemoveAll(filepath.Join(dir, bolt.BlobFolder)))
-	return errors.Join(err, os.WriteFile(filepath.Join(dir, socketName), nil, 0o600))
+	return errors.Join(err, os.WriteFile(filepath.Join(dir, bolt.SocketName), nil, 0o600))
 }
 
 // TestCutOffRestoreCanBeStartedAgain: as the error says.

@@ -23,7 +23,10 @@ var knows = map[string][]string{
 	"halley/storage":             {},
 	"halley/storage/backup":      {},
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
-	"halley/storage/bolt":        {"halley/storage", "halley/storage/backup", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys"},
+	"halley/storage/bolt": {
+		"halley/storage", "halley/storage/backup", "go.etcd.io/bbolt", "github.com/klauspost/compress",
+		"golang.org/x/sys",
+	},
 
 	"halley/editor": {
 		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage",
@@ -33,14 +36,22 @@ var knows = map[string][]string{
 	"halley/editor/bounded": {},
 	"halley/editor/budget":  {},
 	"halley/editor/client":  {"halley/ot"},
+	"halley/editor/control": {"halley/editor", "halley/editor/account", "halley/storage"},
 	"halley/editor/load":    {"halley/editor/client", "halley/ot"},
-	"halley/editor/convert": {"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text"},
-	"halley/editor/listen":  {"golang.org/x/crypto"},
-	"halley/editor/scrub":   {"halley/editor", "halley/storage"},
-	"halley/editor/metrics": {"halley/editor", "halley/editor/budget", "halley/editor/scrub", "halley/push", "github.com/prometheus/client_golang"},
+	"halley/editor/convert": {
+		"halley/ot", "halley/ot/diff", "github.com/yuin/goldmark", "golang.org/x/net/html", "golang.org/x/text",
+	},
+	"halley/editor/listen": {"golang.org/x/crypto"},
+	"halley/editor/scrub":  {"halley/editor", "halley/storage"},
+	"halley/editor/metrics": {
+		"halley/editor", "halley/editor/budget", "halley/editor/scrub", "halley/push",
+		"github.com/prometheus/client_golang",
+	},
 	"halley/editor/httpapi": {
-		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget", "halley/editor/convert", "halley/editor/filename", "halley/editor/metrics",
-		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie", "github.com/gorilla/sessions",
+		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget",
+		"halley/editor/convert", "halley/editor/filename", "halley/editor/metrics",
+		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie",
+		"github.com/gorilla/sessions",
 	},
 
 	"halley/editor/filename": {},
@@ -51,8 +62,10 @@ var knows = map[string][]string{
 	"halley/e2e":                     {},
 
 	"halley/cmd/halley": {
-		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client", "halley/editor/convert", "halley/editor/filename", "halley/editor/httpapi",
-		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics", "halley/editor/scrub", "halley/frontend",
+		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client",
+		"halley/editor/control", "halley/editor/convert", "halley/editor/filename", "halley/editor/httpapi",
+		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics",
+		"halley/editor/scrub", "halley/frontend",
 		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt",
 		"github.com/KimMachineGun/automemlimit", "golang.org/x/crypto", "golang.org/x/term",
 	},

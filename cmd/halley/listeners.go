@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/acme/autocert"
 
+	"halley/editor/control"
 	"halley/editor/httpapi"
 	"halley/editor/listen"
 	"halley/push"
@@ -116,10 +117,10 @@ func (f *listeners) endpoints(w *workspace) []endpoint {
 	if f.plain != nil {
 		endpoints = append(endpoints, endpoint{f.plain, f.plainServer()})
 	}
-	if sock, err := listenSocket(f.cfg.data); err != nil {
+	if sock, err := control.Listen(socketIn(f.cfg.data)); err != nil {
 		f.logger.Warn("commands cannot reach this server through its folder", "error", err)
 	} else {
-		endpoints = append(endpoints, endpoint{sock, localServer(w.control(f.address()), f.logger)})
+		endpoints = append(endpoints, endpoint{sock, localServer(w.control(f.address(), f.logger), f.logger)})
 	}
 	return endpoints
 }

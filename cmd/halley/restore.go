@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"halley/editor"
+	"halley/editor/control"
 	"halley/storage/bolt"
 )
 
@@ -104,7 +105,7 @@ func restoring(ctx context.Context, losses *losses) bolt.Restoring {
 // is worth having.
 func checkRestored(ctx context.Context, env environ, s *bolt.Store, losses *losses) (editor.Verified, error) {
 	view := verdict{env: env, say: losses.add}
-	v, err := editor.Verify(ctx, s, sparse(view.progress), func(bad error) { view.bad(bad.Error()) })
+	v, err := editor.Verify(ctx, s, control.Sparse(view.progress), func(bad error) { view.bad(bad.Error()) })
 	view.bar.end()
 	return v, err
 }

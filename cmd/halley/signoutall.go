@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"halley/editor/account"
@@ -35,7 +34,7 @@ func signOutAll(ctx context.Context, env environ, args []string) error {
 	case err == nil:
 		err = errors.Join(endSessions(ctx, store), store.Close())
 	case errors.Is(err, bolt.ErrInUse):
-		err = signOutAllServed(ctx, cfg.data)
+		err = controlOf(cfg.data).SignOutAll(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("sign everybody out of %s: %w", cfg.data, err)
@@ -51,19 +50,4 @@ func endSessions(ctx context.Context, store storage.Records) error {
 	accounts := account.New(store, time.Now)
 	defer accounts.Close()
 	return accounts.EndAll(ctx)
-}
-
-func signOutAllServed(ctx context.Context, data string) error {
-	resp, err := askControl(ctx, data, http.MethodPost, signOutAllPath, nil)
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
-}
-
-// signOutAll answers a command that ends all sessions.
-func (w *workspace) signOutAll(rw http.ResponseWriter, r *http.Request) {
-	if err := w.server.EndSessions(r.Context()); err != nil {
-		http.Error(rw, err.Error(), http.StatusInternalServerError)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"halley/editor"
 	"halley/editor/account"
 	"halley/editor/client"
+	"halley/editor/control"
 	"halley/editor/httpapi"
 	"halley/storage/bolt"
 )
@@ -76,7 +77,7 @@ func (t target) signIn(ctx context.Context) (*reached, error) {
 func (t target) askServer(ctx context.Context) (*reached, error) {
 	c, err := client.New(client.Config{
 		Server: "http://localhost", Patience: commandTimeout,
-		Dial: func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, t.data) },
+		Dial: func(ctx context.Context) (net.Conn, error) { return control.Dial(ctx, socketIn(t.data)) },
 	})
 	if err != nil {
 		return nil, err
@@ -87,16 +88,6 @@ func (t target) askServer(ctx context.Context) (*reached, error) {
 		return nil, fmt.Errorf("the folder %s is in use, and who uses it does not answer: %w", t.data, err)
 	}
 	return &reached{c, func() error { c.Close(); return nil }}, nil
-}
-
-func dialSocket(ctx context.Context, dir string) (net.Conn, error) {
-	path, release, err := socketPath(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	var d net.Dialer
-	return d.DialContext(ctx, "unix", path)
 }
 
 // serveSelf serves a folder that nobody has open to this process alone.

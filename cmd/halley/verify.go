@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 
 	"halley/editor"
+	"halley/editor/control"
 	"halley/storage/backup"
 	"halley/storage/bolt"
 )
@@ -77,7 +76,7 @@ func verifyBackup(env environ, path string) error {
 		return fmt.Errorf("verify %s: %w", path, plainBackupError(bolt.ErrNotStore))
 	}
 	v := verdict{env: env}
-	f.Verify(sparse(v.progress), v.bad)
+	f.Verify(control.Sparse(v.progress), v.bad)
 	if err := v.end(nil); err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
@@ -131,31 +130,12 @@ func (v *verdict) end(err error) error {
 
 func verifyStore(ctx context.Context, env environ, store *bolt.Store) (editor.Verified, error) {
 	v := verdict{env: env}
-	counts, err := editor.Verify(ctx, store, sparse(v.progress), func(bad error) { v.bad(bad.Error()) })
+	counts, err := editor.Verify(ctx, store, control.Sparse(v.progress), func(bad error) { v.bad(bad.Error()) })
 	return counts, v.end(err)
 }
 
 func verifyServed(ctx context.Context, env environ, data string) (editor.Verified, error) {
-	resp, err := askControl(ctx, data, http.MethodGet, verifyPath, nil)
-	if err != nil {
-		return editor.Verified{}, err
-	}
-	defer resp.Body.Close()
 	v := verdict{env: env}
-	for lines := json.NewDecoder(resp.Body); ; {
-		var l verifyLine
-		if err := lines.Decode(&l); err != nil {
-			return editor.Verified{}, v.end(fmt.Errorf("the server broke off: %w", err))
-		}
-		switch {
-		case l.Verified != nil:
-			return *l.Verified, v.end(nil)
-		case l.Failed != "":
-			return editor.Verified{}, v.end(errors.New(l.Failed))
-		case l.Bad != "":
-			v.bad(l.Bad)
-		default:
-			v.progress(l.Done, l.Total)
-		}
-	}
+	counts, err := controlOf(data).Verify(ctx, v.progress, v.bad)
+	return counts, v.end(err)
 }

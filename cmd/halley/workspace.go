@@ -3,18 +3,16 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"halley/editor"
 	"halley/editor/account"
 	"halley/editor/budget"
+	"halley/editor/control"
 	"halley/editor/httpapi"
 	"halley/editor/licences"
 	"halley/editor/metrics"
@@ -104,55 +102,18 @@ func httpServer(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// socketName is the socket in a data folder by which commands ask the server
-// that has it open. The folder's mode says who may.
-const socketName = bolt.SocketName
+// socketIn is the socket in a data folder by which commands call the server that
+// has the folder open.
+func socketIn(dir string) string { return filepath.Join(dir, bolt.SocketName) }
 
-// socketPath is the socket's path, short enough for the system: an address
-// holds some hundred bytes, and a folder may be deep.
-func socketPath(dir string) (path string, release func(), err error) {
-	path = filepath.Join(dir, socketName)
-	if len(path) < 100 {
-		return path, func() {}, nil
-	}
-	if runtime.GOOS != "linux" {
-		return "", nil, fmt.Errorf("the path of the data folder %s is too long for a socket", dir)
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return "", nil, err
-	}
-	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), socketName), func() { folder.Close() }, nil
-}
+// controlOf calls the server that has a data folder open.
+func controlOf(dir string) *control.Client { return control.NewClient(socketIn(dir)) }
 
-// listenSocket listens on the folder's socket. The store's lock says that no
-// other server is there, so a socket that is left over goes.
-func listenSocket(dir string) (net.Listener, error) {
-	path, release, err := socketPath(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, fmt.Errorf("listen on the socket in %s: %w", dir, err)
-	}
-	// The path may be one of this process alone; the file goes by its real name.
-	l.SetUnlinkOnClose(false)
-	return &socket{l, filepath.Join(dir, socketName)}, os.Chmod(path, 0o600)
-}
-
-// A socket removes its file when it closes.
-type socket struct {
-	net.Listener
-	file string
-}
-
-func (s *socket) Close() error {
-	return errors.Join(s.Listener.Close(), os.Remove(s.file))
+// control answers such calls. address is the URL of the workspace.
+func (w *workspace) control(address string, logger *slog.Logger) http.Handler {
+	return control.Handler(control.Workspace{
+		Store: w.store, Pages: w.pages, Accounts: w.accounts, EndSessions: w.server.EndSessions, Address: address, Logger: logger,
+	}, w.server)
 }
 
 // localServer serves the folder's socket: who can open it runs this server.

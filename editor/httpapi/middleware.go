@@ -30,6 +30,7 @@ func (s *Server) trace(c *gin.Context) {
 	start := time.Now()
 	c.Next()
 	s.metrics.Answered(c.Request.Method, c.FullPath(), c.Writer.Status())
+	s.logCall(c, time.Since(start))
 	s.logger.Debug("request", "request", id, "method", c.Request.Method, "path", c.Request.URL.Path,
 		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start), "from", address(c.Request))
 }

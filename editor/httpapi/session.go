@@ -123,6 +123,9 @@ func (s *Server) signIn(c *gin.Context) {
 		p, key, err = s.enter(c, *in.Name)
 	}
 	if err == nil {
+		c.Set(principalKey, p)
+	}
+	if err == nil {
 		err = s.setCookie(c, key)
 	}
 	s.answer(c, http.StatusOK)(p, err)
