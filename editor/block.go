@@ -8,6 +8,7 @@ import (
 
 	"halley/ot"
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // BlockCodec splits changes into columns by what their ops do, for a store that
@@ -157,7 +158,7 @@ func (w *blockWriter) change(c *storage.Change) {
 	d, err := ot.Parse(c.Payload)
 	if w.scratch = d.AppendJSON(w.scratch[:0]); err != nil || string(w.scratch) != string(c.Payload) {
 		w.shape = append(w.shape, kindRaw)
-		w.columns[columnRaw] = appendSized(w.columns[columnRaw], c.Payload)
+		w.columns[columnRaw] = encoding.AppendBytes(w.columns[columnRaw], c.Payload)
 		d = nil
 	}
 	for i := range d {
@@ -166,7 +167,7 @@ func (w *blockWriter) change(c *storage.Change) {
 	number, isNew := w.shapes.of(w.shape)
 	w.number(columnWhich, number)
 	if isNew {
-		w.columns[columnShapes] = appendSized(w.columns[columnShapes], w.shape)
+		w.columns[columnShapes] = encoding.AppendBytes(w.columns[columnShapes], w.shape)
 	}
 	w.cursors.take(c.Client, d)
 }
@@ -189,7 +190,7 @@ func (w *blockWriter) op(client string, op *ot.Op, first bool) {
 		w.number(columnDeletes, uint64(op.Delete))
 	case op.Embed.Type != "":
 		kind = kindEmbed
-		w.columns[columnObjects] = appendSized(w.columns[columnObjects], op.Embed.AppendJSON(nil))
+		w.columns[columnObjects] = encoding.AppendBytes(w.columns[columnObjects], op.Embed.AppendJSON(nil))
 	default:
 		w.number(columnInserts, uint64(len(op.Insert)))
 		w.columns[columnText] = append(w.columns[columnText], op.Insert...)
@@ -200,7 +201,7 @@ func (w *blockWriter) op(client string, op *ot.Op, first bool) {
 		number, isNew := w.formats.of(json)
 		w.number(columnFormats, number)
 		if isNew {
-			w.columns[columnObjects] = appendSized(w.columns[columnObjects], json)
+			w.columns[columnObjects] = encoding.AppendBytes(w.columns[columnObjects], json)
 		}
 	}
 	w.shape = append(w.shape, kind)
@@ -208,7 +209,7 @@ func (w *blockWriter) op(client string, op *ot.Op, first bool) {
 
 // A blockReader joins one block.
 type blockReader struct {
-	columns [columnCount]reading
+	columns [columnCount]encoding.Reader
 	shapes  [][]byte
 	formats []ot.Attributes
 	cursors cursors
@@ -225,7 +226,7 @@ func (BlockCodec) Join(changes []storage.Change, columns [][]byte, size int) err
 	}
 	r := blockReader{text: string(columns[columnText]), size: size}
 	for i := range columns {
-		r.columns[i].rest = columns[i]
+		r.columns[i].Rest = columns[i]
 	}
 	payloads := make([]byte, 0, size)
 	for i := range changes {
@@ -243,7 +244,7 @@ func (BlockCodec) Join(changes []storage.Change, columns [][]byte, size int) err
 		return errBlock
 	}
 	for i := range r.columns {
-		if c := &r.columns[i]; c.failed || i != columnText && len(c.rest) > 0 {
+		if c := &r.columns[i]; c.Err != nil || i != columnText && len(c.Rest) > 0 {
 			return errBlock
 		}
 	}
@@ -253,14 +254,14 @@ func (BlockCodec) Join(changes []storage.Change, columns [][]byte, size int) err
 // change appends the payload of client's next change to dst.
 func (r *blockReader) change(dst []byte, client string) ([]byte, error) {
 	shape, err := pick(&r.columns[columnWhich], &r.shapes, func() ([]byte, error) {
-		return r.columns[columnShapes].bytes(), nil
+		return r.columns[columnShapes].Bytes(), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if len(shape) == 1 && shape[0] == kindRaw {
 		r.cursors.take(client, nil)
-		return append(dst, r.columns[columnRaw].bytes()...), nil
+		return append(dst, r.columns[columnRaw].Bytes()...), nil
 	}
 	r.delta, r.room = r.delta[:0], r.size-len(dst)
 	for i, kind := range shape {
@@ -279,9 +280,9 @@ func (r *blockReader) change(dst []byte, client string) ([]byte, error) {
 
 // pick takes a number off column and returns what it stands for among met; for
 // a new one, what make returns.
-func pick[T any](column *reading, met *[]T, make func() (T, error)) (picked T, err error) {
-	n := column.uvarint()
-	if column.failed || n > uint64(len(*met)) {
+func pick[T any](column *encoding.Reader, met *[]T, make func() (T, error)) (picked T, err error) {
+	n := column.Uvarint()
+	if column.Err != nil || n > uint64(len(*met)) {
 		return picked, errBlock
 	}
 	if n > 0 {
@@ -303,7 +304,7 @@ func (r *blockReader) op(kind byte, client string, first bool) (op ot.Op, err er
 		op, err = r.object(`[{"insert":`, `}]`)
 		r.room -= len(op.Embed.Type) + len(op.Embed.Value)
 	case kindInsert:
-		n := r.columns[columnInserts].uvarint()
+		n := r.columns[columnInserts].Uvarint()
 		if n == 0 || n > uint64(len(r.text)) {
 			return op, errBlock
 		}
@@ -329,7 +330,7 @@ func (r *blockReader) retain(client string, first bool) (int, error) {
 	if !first {
 		return r.length(columnRetains)
 	}
-	at := int64(r.cursors.next(client)) + r.columns[columnMoves].varint()
+	at := int64(r.cursors.next(client)) + r.columns[columnMoves].Varint()
 	if at <= 0 || at > maxUnits {
 		return 0, errBlock
 	}
@@ -337,7 +338,7 @@ func (r *blockReader) retain(client string, first bool) (int, error) {
 }
 
 func (r *blockReader) length(column int) (int, error) {
-	n := r.columns[column].uvarint()
+	n := r.columns[column].Uvarint()
 	if n == 0 || n > maxUnits {
 		return 0, errBlock
 	}
@@ -347,7 +348,7 @@ func (r *blockReader) length(column int) (int, error) {
 // object parses the next of the objects, which stands between before and after
 // in a change of one op.
 func (r *blockReader) object(before, after string) (ot.Op, error) {
-	json := r.columns[columnObjects].bytes()
+	json := r.columns[columnObjects].Bytes()
 	d, err := ot.Parse(append(append([]byte(before), json...), after...))
 	switch {
 	case err != nil:

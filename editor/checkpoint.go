@@ -12,10 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
 	"halley/ot"
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // checkpointEvery is after how many changes a page's next checkpoint is due:
@@ -41,23 +40,19 @@ type past struct {
 // encodeCheckpoint makes a checkpoint of v.
 func encodeCheckpoint(v *view) []byte {
 	plain := plainCheckpoint(v.content, v.authors, v.time)
-	encoder := zstdFast()
-	if len(plain) <= small {
-		encoder = zstdBest()
-	}
-	return encoder.EncodeAll(plain, []byte{checkpointVersion})
+	return encoding.Pack([]byte{checkpointVersion}, plain)
 }
 
 // plainCheckpoint is a checkpoint before it is compressed: equal for equal
 // contents by the same authors.
 func plainCheckpoint(content *ot.Content, authors map[string]bool, at time.Time) []byte {
-	b := binary.AppendVarint(nil, millis(at))
+	b := binary.AppendVarint(nil, encoding.Millis(at))
 	names := slices.Sorted(maps.Keys(authors))
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, name := range names {
-		b = appendSized(b, name)
+		b = encoding.AppendBytes(b, name)
 	}
-	b = appendSized(b, content.Delta().AppendJSON(nil))
+	b = encoding.AppendBytes(b, content.Delta().AppendJSON(nil))
 	for author, length := range content.Authors(0, content.Len()) {
 		i, known := slices.BinarySearch(names, author)
 		if known {
@@ -71,28 +66,16 @@ func plainCheckpoint(content *ot.Content, authors map[string]bool, at time.Time)
 	return b
 }
 
-func appendSized[T string | []byte](b []byte, s T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// millis is t in milliseconds since 1970, 0 for none.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
 // openCheckpoint unpacks c.
-func openCheckpoint(c storage.Checkpoint) (reading, error) {
+func openCheckpoint(c storage.Checkpoint) (encoding.Reader, error) {
 	if len(c.Data) == 0 || c.Data[0] != checkpointVersion {
-		return reading{}, errCheckpoint
+		return encoding.Reader{}, errCheckpoint
 	}
-	plain, err := zstdDecoder().DecodeAll(c.Data[1:], nil)
+	plain, err := encoding.Unpack(c.Data[1:], storage.MaxCheckpointBytes)
 	if err != nil {
-		return reading{}, fmt.Errorf("%w: %w", errCheckpoint, err)
+		return encoding.Reader{}, fmt.Errorf("%w: %w", errCheckpoint, err)
 	}
-	return reading{rest: plain}, nil
+	return encoding.Reader{Rest: plain}, nil
 }
 
 // decodeCheckpoint returns the page that c was made of.
@@ -103,72 +86,33 @@ func decodeCheckpoint(c storage.Checkpoint) (past, error) {
 	}
 	p := past{state: newState("", 0), authors: map[string]bool{}}
 	p.seq = c.Seq
-	if ms := r.varint(); ms != 0 {
-		p.time = time.UnixMilli(ms).UTC()
-	}
+	p.time = encoding.FromMillis(r.Varint())
 	names := []string{""}
-	for range r.uvarint() {
-		if r.failed {
+	for range r.Uvarint() {
+		if r.Err != nil {
 			break
 		}
-		name := string(r.bytes())
+		name := r.String()
 		names = append(names, name)
 		p.authors[name] = true
 	}
-	if p.content, err = r.content(names); err != nil {
+	if p.content, err = takeContent(&r, names); err != nil {
 		return past{}, err
 	}
 	return p, nil
 }
 
-// A reading takes values off the front of rest, until one does not fit.
-type reading struct {
-	rest   []byte
-	failed bool
-}
-
-func (r *reading) took(n int) {
-	if n <= 0 {
-		r.rest, r.failed = nil, true
-		return
-	}
-	r.rest = r.rest[n:]
-}
-
-func (r *reading) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	r.took(n)
-	return v
-}
-
-func (r *reading) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	r.took(n)
-	return v
-}
-
-func (r *reading) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.rest)) {
-		r.rest, r.failed = nil, true
-		return nil
-	}
-	b := r.rest[:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-// content builds the content, with who wrote it.
-func (r *reading) content(names []string) (*ot.Content, error) {
-	inserts, err := ot.Parse(r.bytes())
+// takeContent takes a content and its authors off r.
+func takeContent(r *encoding.Reader, names []string) (*ot.Content, error) {
+	inserts, err := ot.Parse(r.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
 	}
 	content, err := ot.NewContentBy(inserts, func(yield func(string, int) bool) {
-		for len(r.rest) > 0 {
-			author, length := r.uvarint(), r.uvarint()
+		for len(r.Rest) > 0 {
+			author, length := r.Uvarint(), r.Uvarint()
 			if author >= uint64(len(names)) || length > math.MaxInt32 {
-				r.failed = true
+				r.Fail()
 				return
 			}
 			if !yield(names[author], int(length)) {
@@ -179,41 +123,11 @@ func (r *reading) content(names []string) (*ot.Content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCheckpoint, err)
 	}
-	if r.failed {
+	if r.Err != nil {
 		return nil, errCheckpoint
 	}
 	return content, nil
 }
-
-// small is up to where a checkpoint is compressed as well as can be; of a larger
-// one that would take a core for too long.
-const small = 1 << 20
-
-var (
-	zstdFast = newEncoder(zstd.SpeedDefault)
-	zstdBest = newEncoder(zstd.SpeedBestCompression)
-)
-
-func newEncoder(level zstd.EncoderLevel) func() *zstd.Encoder {
-	return sync.OnceValue(func() *zstd.Encoder {
-		// It lives as long as the process, so it keeps little to look back on: texts
-		// seldom repeat themselves from further away.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(level),
-			zstd.WithWindowSize(small), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			panic(err) // our own options
-		}
-		return z
-	})
-}
-
-var zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))
-	if err != nil {
-		panic(err) // our own options
-	}
-	return z
-})
 
 // pastOf reads a page as it was at seq, which must not lie ahead of its head:
 // the nearest checkpoint, and what the log has after it. It also returns the
@@ -255,11 +169,14 @@ const decodeFactor = 8
 // unpackedSize is how large a checkpoint is before it is compressed, as far as
 // it tells.
 func unpackedSize(c storage.Checkpoint) int64 {
-	var h zstd.Header
-	if len(c.Data) == 0 || h.Decode(c.Data[1:]) != nil || !h.HasFCS {
+	if len(c.Data) == 0 {
+		return 0
+	}
+	size, known := encoding.UnpackedSize(c.Data[1:])
+	if !known {
 		return int64(len(c.Data))
 	}
-	return int64(min(h.FrameContentSize, storage.MaxCheckpointBytes))
+	return int64(min(size, storage.MaxCheckpointBytes))
 }
 
 // nearestPast is the newest checkpoint at seq or before that can be read, else

@@ -65,13 +65,13 @@ func checkpointText(c storage.Checkpoint) (*ot.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.varint() // the time
-	for range r.uvarint() {
-		if r.bytes(); r.failed {
+	r.Varint() // the time
+	for range r.Uvarint() {
+		if r.Bytes(); r.Err != nil {
 			break
 		}
 	}
-	inserts, err := ot.Parse(r.bytes())
+	inserts, err := ot.Parse(r.Bytes())
 	if err != nil {
 		return nil, err
 	}

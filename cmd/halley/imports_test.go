@@ -21,16 +21,16 @@ var knows = map[string][]string{
 	"halley/push/bench": {},
 
 	"halley/storage":             {},
-	"halley/storage/backup":      {},
+	"halley/storage/encoding":    {"github.com/klauspost/compress"},
+	"halley/storage/backup":      {"halley/storage/encoding"},
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt": {
-		"halley/storage", "halley/storage/backup", "go.etcd.io/bbolt", "github.com/klauspost/compress",
-		"golang.org/x/sys",
+		"halley/storage", "halley/storage/backup", "halley/storage/encoding", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys",
 	},
 
 	"halley/editor": {
-		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage",
-		"github.com/klauspost/compress", "github.com/tidwall/btree", "golang.org/x/time",
+		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage", "halley/storage/encoding",
+		"github.com/tidwall/btree", "golang.org/x/time",
 	},
 	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
 	"halley/editor/bounded": {},

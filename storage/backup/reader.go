@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"halley/storage/encoding"
 	"io"
 	"slices"
 	"time"
@@ -116,14 +117,14 @@ func (f *File) readIndex(at int64) (parts []Part, made []string, err error) {
 			want = nameIn(payload)
 		case typeIndex:
 			payloads++
-			d := Decoder{Rest: payload}
+			d := encoding.Reader{Rest: payload}
 			for range d.Uvarint() {
 				p := Part{
 					Kind: Kind(d.Uvarint()), Name: d.String(),
 					number: uint32(d.Uvarint()), at: int64(d.Uvarint()), length: int64(d.Uvarint()),
 				}
 				if d.Err != nil || p.at < 0 || p.length < 0 || p.at > f.size || p.length > f.size-p.at {
-					bad = errPayload
+					bad = encoding.ErrInvalid
 					return false
 				}
 				parts = append(parts, p)
@@ -150,7 +151,7 @@ func nameIn(payload []byte) string {
 	if len(payload) == 0 {
 		return ""
 	}
-	d := Decoder{Rest: payload[1:]}
+	d := encoding.Reader{Rest: payload[1:]}
 	return d.String()
 }
 
@@ -167,7 +168,7 @@ func (f *File) scan() {
 		p := &f.Parts[i]
 		p.length = from + headerBytes + int64(h.length) - p.at
 		if (h.typ == typeBegin || h.typ == typeEnd) && len(payload) > 0 {
-			d := Decoder{Rest: payload[1:]}
+			d := encoding.Reader{Rest: payload[1:]}
 			if name := d.String(); d.Err == nil {
 				p.Kind, p.Name = Kind(payload[0]), name
 			}
@@ -197,7 +198,7 @@ func (f *File) readAbout() error {
 		if v := int(frame.Payload[0]); v > Version {
 			return &NewerError{v}
 		}
-		d := Decoder{Rest: frame.Payload[1:]}
+		d := encoding.Reader{Rest: frame.Payload[1:]}
 		f.Header = Header{Epoch: d.String(), Made: time.UnixMilli(d.Varint()).UTC()}
 		return d.Err
 	}, func(why string) { f.Damage = append(f.Damage, "the beginning of the backup: "+why) })
@@ -235,7 +236,7 @@ func (f *File) Read(p Part, fn func(Frame) error, gap func(why string)) error {
 		case typeBegin:
 		case typeEnd:
 			ended = true
-			d := Decoder{}
+			d := encoding.Reader{}
 			if len(payload) > 0 {
 				d.Rest = payload[1:]
 			}

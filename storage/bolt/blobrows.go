@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // The kinds of rows in the bucket of blobs.
@@ -36,7 +37,7 @@ func untilKey(until int64, h storage.Hash, page storage.PageID) []byte {
 
 func splitUntilKey(k []byte) (until int64, h storage.Hash, page storage.PageID, err error) {
 	if len(k) < 1+8+len(h) {
-		return 0, h, "", corruptRow("uploads of blobs", errEncoding)
+		return 0, h, "", corruptRow("uploads of blobs", encoding.ErrInvalid)
 	}
 	copy(h[:], k[9:])
 	return int64(binary.BigEndian.Uint64(k[1:])), h, storage.PageID(k[9+len(h):]), nil
@@ -64,7 +65,7 @@ func (u useRow) now(now time.Time) useRow {
 }
 
 func (u useRow) of(page storage.PageID) storage.BlobUse {
-	return storage.BlobUse{Page: page, Changes: u.changes, Until: fromMillis(u.until)}
+	return storage.BlobUse{Page: page, Changes: u.changes, Until: encoding.FromMillis(u.until)}
 }
 
 func decodeUse(key, sealed []byte) (useRow, error) {
@@ -72,9 +73,9 @@ func decodeUse(key, sealed []byte) (useRow, error) {
 	if err != nil {
 		return useRow{}, err
 	}
-	d := decoder{rest: value}
-	u := useRow{changes: d.uvarint(), until: d.varint()}
-	return u, d.end()
+	d := encoding.Reader{Rest: value}
+	u := useRow{changes: d.Uvarint(), until: d.Varint()}
+	return u, d.End()
 }
 
 func encodeBlob(key []byte, size int64) []byte {
@@ -86,9 +87,9 @@ func decodeBlob(key, sealed []byte) (size int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	d := decoder{rest: value}
-	size = int64(d.uvarint())
-	return size, d.end()
+	d := encoding.Reader{Rest: value}
+	size = int64(d.Uvarint())
+	return size, d.End()
 }
 
 // blobName is how errors name a blob.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // A blob is a file, and rows that say what it is kept for. The file comes first
@@ -212,7 +213,7 @@ func (t *tables) someBlobs(after []byte) (blobs []storage.Blob, err error) {
 	for k, _ := seekAfter(c, after); len(k) > 0 && k[0] == kindBlob && len(blobs) < chunkRows; k, _ = c.Next() {
 		var b storage.Blob
 		if copy(b.Hash[:], k[1:]); len(k) != 1+len(b.Hash) {
-			return blobs, corruptRow("blobs", errEncoding)
+			return blobs, corruptRow("blobs", encoding.ErrInvalid)
 		}
 		if b.Size, _, err = t.blob(b.Hash); err != nil {
 			return blobs, err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // A block is a run of changes in few bytes: the version of its encoding, which
@@ -80,21 +81,21 @@ func packWith(codec storage.BlockCodec, id byte, changes []storage.Change) []byt
 // unpack returns the count changes of block b, of which the first has seq
 // first. The changes share memory.
 func (f folding) unpack(b []byte, first uint64, count int) ([]storage.Change, error) {
-	d := decoder{rest: b}
-	if version := d.byte(); d.err == nil && version != blockVersion {
+	d := encoding.Reader{Rest: b}
+	if version := d.Byte(); d.Err == nil && version != blockVersion {
 		return nil, errVersion
 	}
-	id, size, start := d.byte(), d.uvarint(), d.varint()
-	columns := d.columns(count, size)
-	if d.err != nil {
-		return nil, d.err
+	id, size, start := d.Byte(), d.Uvarint(), d.Varint()
+	columns := takeColumns(&d, count, size)
+	if d.Err != nil {
+		return nil, d.Err
 	}
 	changes := make([]storage.Change, count)
 	for i := range changes {
 		changes[i].Seq = first + uint64(i)
 	}
 	if !joinSenders(changes, start, columns[:senderColumns]) {
-		return nil, errEncoding
+		return nil, encoding.ErrInvalid
 	}
 	var codec storage.BlockCodec = plainCodec{}
 	if id == codecGiven {
@@ -105,18 +106,18 @@ func (f folding) unpack(b []byte, first uint64, count int) ([]storage.Change, er
 	return changes, codec.Join(changes, columns[senderColumns:], int(size))
 }
 
-// columns takes all columns of a block off d.
-func (d *decoder) columns(count int, size uint64) (columns [][]byte) {
-	n := d.uvarint()
-	if d.err != nil || size > maxBlockPayloads || count < 1 || count > maxBlockChanges || n < senderColumns || n > uint64(len(d.rest)) {
-		d.fail()
+// takeColumns takes all columns of a block off d.
+func takeColumns(d *encoding.Reader, count int, size uint64) (columns [][]byte) {
+	n := d.Uvarint()
+	if d.Err != nil || size > maxBlockPayloads || count < 1 || count > maxBlockChanges || n < senderColumns || n > uint64(len(d.Rest)) {
+		d.Fail()
 		return nil
 	}
 	room := columnRoom(count, int(size))
 	for range n {
 		columns = append(columns, takeColumn(d, &room))
 	}
-	d.err = d.end()
+	d.Err = d.End()
 	return columns
 }
 
@@ -149,7 +150,7 @@ func splitSenders(changes []storage.Change) [][]byte {
 			at = len(last)
 			met[id] = at
 			last = append(last, c.N-id.next(0))
-			clients = appendBytes(appendBytes(clients, id.client), id.author)
+			clients = encoding.AppendBytes(encoding.AppendBytes(clients, id.client), id.author)
 			clients = binary.AppendUvarint(clients, last[at])
 		}
 		who = binary.AppendUvarint(who, uint64(at))
@@ -165,30 +166,30 @@ func splitSenders(changes []storage.Change) [][]byte {
 
 // joinSenders sets all but seq and payload of changes.
 func joinSenders(changes []storage.Change, start int64, columns [][]byte) bool {
-	clients, who, ns, slow := decoder{rest: columns[0]}, decoder{rest: columns[1]}, decoder{rest: columns[2]}, decoder{rest: columns[4]}
-	quick := columns[3]
+	clients, who, ns := encoding.Reader{Rest: columns[0]}, encoding.Reader{Rest: columns[1]}, encoding.Reader{Rest: columns[2]}
+	quick, slow := columns[3], encoding.Reader{Rest: columns[4]}
 	if len(quick) != len(changes) {
 		return false
 	}
 	var senders []sender
 	var last []uint64
-	for len(clients.rest) > 0 {
-		senders = append(senders, sender{string(clients.bytes()), string(clients.bytes())})
-		last = append(last, clients.uvarint())
+	for len(clients.Rest) > 0 {
+		senders = append(senders, sender{clients.String(), clients.String()})
+		last = append(last, clients.Uvarint())
 	}
 	for i := range changes {
-		at := who.uvarint()
+		at := who.Uvarint()
 		if at >= uint64(len(senders)) {
 			return false
 		}
 		c := &changes[i]
 		c.Client, c.Author = senders[at].client, senders[at].author
-		c.N = senders[at].next(last[at]) + ns.uvarint()
+		c.N = senders[at].next(last[at]) + ns.Uvarint()
 		last[at] = c.N
-		start += int64(slow.uvarint()<<8 | uint64(quick[i]))
+		start += int64(slow.Uvarint()<<8 | uint64(quick[i]))
 		c.Time = time.UnixMilli(start).UTC()
 	}
-	return errors.Join(clients.end(), who.end(), ns.end(), slow.end()) == nil
+	return errors.Join(clients.End(), who.End(), ns.End(), slow.End()) == nil
 }
 
 // plainCodec knows nothing of payloads.
@@ -205,20 +206,20 @@ func (plainCodec) Split(changes []storage.Change) [][]byte {
 
 func (plainCodec) Join(changes []storage.Change, columns [][]byte, size int) error {
 	if len(columns) != 2 || len(columns[1]) != size {
-		return errEncoding
+		return encoding.ErrInvalid
 	}
-	lengths, bytes := decoder{rest: columns[0]}, columns[1]
+	lengths, bytes := encoding.Reader{Rest: columns[0]}, columns[1]
 	for i := range changes {
-		n := lengths.uvarint()
+		n := lengths.Uvarint()
 		if n > uint64(len(bytes)) {
-			return errEncoding
+			return encoding.ErrInvalid
 		}
 		changes[i].Payload, bytes = bytes[:n:n], bytes[n:]
 	}
 	if len(bytes) > 0 {
-		return errEncoding
+		return encoding.ErrInvalid
 	}
-	return lengths.end()
+	return lengths.End()
 }
 
 // sameChanges compares all that a block keeps.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // A lyingCodec loses what it is given.
@@ -67,11 +68,11 @@ func TestColumnsComeBack(t *testing.T) {
 		if b[0] != c.how {
 			t.Errorf("%s is stored in way %d, want %d", name, b[0], c.how)
 		}
-		d, room := decoder{rest: b}, len(c.column)
-		if back := takeColumn(&d, &room); d.end() != nil || room != 0 || !bytes.Equal(back, c.column) {
-			t.Errorf("%s comes back as %d bytes of %d, %v", name, len(back), len(c.column), d.err)
+		d, room := encoding.Reader{Rest: b}, len(c.column)
+		if back := takeColumn(&d, &room); d.End() != nil || room != 0 || !bytes.Equal(back, c.column) {
+			t.Errorf("%s comes back as %d bytes of %d, %v", name, len(back), len(c.column), d.Err)
 		}
-		if d, room := (decoder{rest: b}), len(c.column)-1; len(c.column) > 0 && (takeColumn(&d, &room) != nil || d.err == nil) {
+		if d, room := (encoding.Reader{Rest: b}), len(c.column)-1; len(c.column) > 0 && (takeColumn(&d, &room) != nil || d.Err == nil) {
 			t.Errorf("%s comes back where there is no room for it", name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // A sealedBlock is a block that is there: which changes it has, between which
@@ -35,17 +36,17 @@ func decodeSealedBlock(key, sealed []byte) (b sealedBlock, err error) {
 	if err != nil {
 		return b, err
 	}
-	d := decoder{rest: value}
-	count := d.uvarint()
-	b = sealedBlock{last: tailNumber(key), open: d.byte() != 0, parts: int(d.uvarint()), size: int(d.uvarint()), sum: uint32(d.uvarint())}
+	d := encoding.Reader{Rest: value}
+	count := d.Uvarint()
+	b = sealedBlock{last: tailNumber(key), open: d.Byte() != 0, parts: int(d.Uvarint()), size: int(d.Uvarint()), sum: uint32(d.Uvarint())}
 	b.first = b.last - count + 1
-	d.fixed(b.before[:])
-	d.fixed(b.end[:])
-	if err := d.end(); err != nil {
+	d.Fixed(b.before[:])
+	d.Fixed(b.end[:])
+	if err := d.End(); err != nil {
 		return b, err
 	}
 	if count == 0 || count > min(b.last, maxBlockChanges) || b.size < 0 || b.size > maxPackedBytes || b.parts < 0 || b.parts > b.size {
-		return b, errEncoding
+		return b, encoding.ErrInvalid
 	}
 	return b, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"halley/storage"
+	"halley/storage/encoding"
 	"halley/storage/storagetest"
 )
 
@@ -16,9 +17,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	// What is made once for all must not be made in a test's bubble of time.
-	packFast()
-	packBest()
-	unpacker()
+	encoding.Warm()
 	os.Exit(m.Run())
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // checkBlobs calls bad for what does not hold in the rows of blobs: each must
@@ -41,7 +42,7 @@ func (t *tables) checkSomeBlobs(after []byte, bad func(error)) (last []byte, mor
 func (t *tables) checkBlobRow(k []byte) error {
 	var h storage.Hash
 	if len(k) < 1+len(h) {
-		return corruptRow("blobs", errEncoding)
+		return corruptRow("blobs", encoding.ErrInvalid)
 	}
 	if k[0] == kindUntil {
 		return t.checkUntil(k)
@@ -57,7 +58,7 @@ func (t *tables) checkBlobRow(k []byte) error {
 	case k[0] == kindBlob:
 		return nil
 	case k[0] != kindUse:
-		return corruptRow("blobs", errEncoding)
+		return corruptRow("blobs", encoding.ErrInvalid)
 	case !kept:
 		return corruptRow(blobName(h), errors.New("it is not kept, though page "+string(page)+" has a use for it"))
 	}

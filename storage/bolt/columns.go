@@ -6,9 +6,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/huff0"
-	"github.com/klauspost/compress/zstd"
 
-	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // How a column is stored: in the way that takes the fewest bytes.
@@ -28,27 +27,27 @@ func appendColumn(b, column []byte) []byte {
 		if p := huffPack(column); p != nil && len(p) < len(packed) {
 			how, packed = columnHuff, p
 		}
-		if p := packerOf(len(column)).EncodeAll(column, nil); len(p) < len(packed) {
+		if p := encoding.Pack(nil, column); len(p) < len(packed) {
 			how, packed = columnZstd, p
 		}
 	}
 	b = append(b, how)
 	b = binary.AppendUvarint(b, uint64(len(column)))
-	return appendBytes(b, packed)
+	return encoding.AppendBytes(b, packed)
 }
 
 // takeColumn takes a column off d. It fails where it would be longer than
 // *room bytes, and takes its length off that.
-func takeColumn(d *decoder, room *int) []byte {
-	how, size, packed := d.byte(), d.uvarint(), d.bytes()
-	if d.err != nil || size > uint64(*room) {
-		d.fail()
+func takeColumn(d *encoding.Reader, room *int) []byte {
+	how, size, packed := d.Byte(), d.Uvarint(), d.Bytes()
+	if d.Err != nil || size > uint64(*room) {
+		d.Fail()
 		return nil
 	}
 	*room -= int(size)
 	column, ok := unpackColumn(how, packed, int(size))
 	if !ok || len(column) != int(size) {
-		d.fail()
+		d.Fail()
 		return nil
 	}
 	return column
@@ -64,11 +63,10 @@ func unpackColumn(how byte, packed []byte, size int) (column []byte, ok bool) {
 		column, err := huffUnpack(packed, size)
 		return column, err == nil
 	case how == columnZstd:
-		var h zstd.Header
-		if h.Decode(packed) != nil || !h.HasFCS || h.FrameContentSize != uint64(size) {
+		if said, known := encoding.UnpackedSize(packed); !known || said != uint64(size) {
 			return nil, false
 		}
-		column, err := unpacker().DecodeAll(packed, make([]byte, 0, size))
+		column, err := encoding.Unpack(packed, size)
 		return column, err == nil
 	}
 	return nil, false
@@ -102,39 +100,3 @@ func huffUnpack(packed []byte, size int) ([]byte, error) {
 
 // scratches are what huff0 works in.
 var scratches = sync.Pool{New: func() any { return &huff0.Scratch{} }}
-
-// small is up to where a column is compressed as well as can be; of a larger one
-// that would take a core for too long.
-const small = 1 << 20
-
-func packerOf(size int) *zstd.Encoder {
-	if size <= small {
-		return packBest()
-	}
-	return packFast()
-}
-
-var (
-	packFast = newPacker(zstd.SpeedDefault)
-	packBest = newPacker(zstd.SpeedBestCompression)
-)
-
-func newPacker(level zstd.EncoderLevel) func() *zstd.Encoder {
-	return sync.OnceValue(func() *zstd.Encoder {
-		// It lives as long as the process, so it keeps little to look back on.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
-			zstd.WithSingleSegment(true), zstd.WithWindowSize(small), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			panic(err) // our own options
-		}
-		return z
-	})
-}
-
-var unpacker = sync.OnceValue(func() *zstd.Decoder {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(2*storage.MaxPayloadBytes))
-	if err != nil {
-		panic(err) // our own options
-	}
-	return z
-})

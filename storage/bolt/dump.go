@@ -11,6 +11,7 @@ import (
 
 	"halley/storage"
 	"halley/storage/backup"
+	"halley/storage/encoding"
 )
 
 // A dumper writes a backup of what one transaction shows. What is damaged it
@@ -448,7 +449,7 @@ func (d *dumper) blobs() ([]storage.Blob, error) {
 	err := d.tree.rows(bucketBlobs, []byte{kindBlob}, []byte{kindUntil}, func(k, v []byte) error {
 		var h storage.Hash
 		if len(k) < 1+len(h) {
-			d.w.Damage(corruptRow("blobs", errEncoding).Error())
+			d.w.Damage(corruptRow("blobs", encoding.ErrInvalid).Error())
 			return nil
 		}
 		copy(h[:], k[1:])
@@ -578,12 +579,12 @@ func (d *dumper) blobBytes(b storage.Blob) (size int64, err error) {
 }
 
 // decodeRun takes what stands before the changes of a frame off d.
-func decodeRun(d *backup.Decoder) (first, count uint64, before, end link) {
+func decodeRun(d *encoding.Reader) (first, count uint64, before, end link) {
 	first, count = d.Uvarint(), d.Uvarint()
 	d.Fixed(before[:])
 	d.Fixed(end[:])
 	if count == 0 || first == 0 || first+count < first {
-		d.Err = errEncoding
+		d.Err = encoding.ErrInvalid
 	}
 	return first, count, before, end
 }

@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"encoding/binary"
-	"time"
 
 	"halley/storage"
 )
@@ -108,20 +107,4 @@ func pageOf(k []byte) storage.PageID {
 // tailNumber is the integer that the key of a change or a mark ends with.
 func tailNumber(k []byte) uint64 {
 	return binary.BigEndian.Uint64(k[len(k)-8:])
-}
-
-// millis is t in milliseconds since 1970; a time that is set is never 0, which
-// stands for none.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return max(t.UnixMilli(), 1)
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -14,7 +14,8 @@ import (
 // olderStore puts the store that a version with an older format wrote into a
 // folder. Each of them has the pages "first" and "second" with 300 changes of
 // one client, three records and one that has expired; from format 2 on, the
-// first has a checkpoint at seq 200.
+// first has a checkpoint at seq 200. In the one of format 3 all changes are in
+// an open block, compressed at zstd's best level, which is no longer used.
 func olderStore(t *testing.T, format int) (dir string) {
 	t.Helper()
 	packed, err := os.Open(fmt.Sprintf("testdata/format-%d.db.gz", format))
@@ -38,8 +39,8 @@ func olderStore(t *testing.T, format int) (dir string) {
 }
 
 func TestOlderStores(t *testing.T) {
-	epochs := map[int]string{1: "RvZQYja6Mq_cmcbaJob8sQ", 2: "aYGEDWsaBwTBFxcyKfg2Pg"}
-	for format := 1; format < Format; format++ {
+	epochs := map[int]string{1: "RvZQYja6Mq_cmcbaJob8sQ", 2: "aYGEDWsaBwTBFxcyKfg2Pg", 3: "Hke-lauZtG1N1XIjM2AYLg"}
+	for format := 1; format <= Format; format++ {
 		t.Run(fmt.Sprintf("format %d", format), func(t *testing.T) {
 			t.Parallel()
 			dir := olderStore(t, format)
@@ -58,6 +59,17 @@ func TestOlderStores(t *testing.T) {
 			mustAppend(t, s, "first", 300, changeOf("client", 301))
 			if err := s.PutCheckpoint(t.Context(), "first", storage.Checkpoint{Seq: 301, Data: []byte("new")}); err != nil {
 				t.Error(err)
+			}
+			for n := uint64(302); n <= 320; n++ {
+				mustAppend(t, s, "first", n-1, changeOf("client", n))
+			}
+			if err := s.Fold(t.Context()); err != nil {
+				t.Errorf("Fold() = %v", err)
+			}
+			head := uint64(0)
+			err := s.Read(t.Context(), "first", 0, ^uint64(0), func(c storage.Change) error { head = c.Seq; return nil })
+			if err != nil || head != 320 {
+				t.Errorf("Read() ends at %d with %v after a fold, want 320", head, err)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // Get returns the live record under key.
@@ -29,7 +30,7 @@ func (s *Store) expired(r recordRow) bool { return r.expired(s.clock.Now()) }
 
 func recordOf(key string, row recordRow) storage.Record {
 	return storage.Record{
-		Key: key, Value: slices.Clone(row.value), Version: row.version, Expires: fromMillis(row.expires),
+		Key: key, Value: slices.Clone(row.value), Version: row.version, Expires: encoding.FromMillis(row.expires),
 	}
 }
 
@@ -48,13 +49,13 @@ func (s *Store) Put(ctx context.Context, r storage.Record) (version uint64, err 
 			return &storage.ConflictError{Expected: r.Version, Actual: actual}
 		}
 		t.forgetExpiry(old, r.Key)
-		row := recordRow{version: r.Version + 1, expires: millis(r.Expires), value: r.Value}
+		row := recordRow{version: r.Version + 1, expires: encoding.Millis(r.Expires), value: r.Value}
 		t.put(t.records, key, row.encode(key))
 		if row.expires != 0 {
 			t.put(t.expiry, expiryKey(row.expires, r.Key), nil)
 		}
 		c := storage.RecordChange{Record: r}
-		if c.Version, c.Expires = row.version, fromMillis(row.expires); s.expired(row) {
+		if c.Version, c.Expires = row.version, encoding.FromMillis(row.expires); s.expired(row) {
 			c = gone(r.Key)
 		}
 		t.changed = append(t.changed, c)

@@ -10,6 +10,7 @@ import (
 
 	"halley/storage"
 	"halley/storage/backup"
+	"halley/storage/encoding"
 )
 
 // restoreStep is how many bytes one transaction of a restore writes, or a little
@@ -159,7 +160,7 @@ func (r *restorer) gap(p backup.Part) func(string) {
 
 func (r *restorer) records(p backup.Part) error {
 	return r.file.Read(p, func(f backup.Frame) error {
-		d := backup.Decoder{Rest: f.Payload}
+		d := encoding.Reader{Rest: f.Payload}
 		for len(d.Rest) > 0 && d.Err == nil {
 			r.record(&d)
 		}
@@ -168,7 +169,7 @@ func (r *restorer) records(p backup.Part) error {
 }
 
 // record takes a record off d, and keeps it where there is none under its key.
-func (r *restorer) record(d *backup.Decoder) {
+func (r *restorer) record(d *encoding.Reader) {
 	key := d.Bytes()
 	row := recordRow{version: d.Uvarint(), expires: d.Varint(), value: d.Bytes()}
 	if d.Err != nil || len(key) == 0 || r.t.records.Get(key) != nil {
@@ -183,7 +184,7 @@ func (r *restorer) record(d *backup.Decoder) {
 // uses merges what blobs are kept for with what their pages have shown.
 func (r *restorer) uses(p backup.Part) error {
 	return r.file.Read(p, func(f backup.Frame) error {
-		for d := (backup.Decoder{Rest: f.Payload}); len(d.Rest) > 0; {
+		for d := (encoding.Reader{Rest: f.Payload}); len(d.Rest) > 0; {
 			var h storage.Hash
 			d.Fixed(h[:])
 			page := storage.PageID(d.Bytes())
@@ -312,7 +313,7 @@ type digest struct {
 }
 
 func (g *pageRestorer) frame(f backup.Frame) error {
-	d := backup.Decoder{Rest: f.Payload}
+	d := encoding.Reader{Rest: f.Payload}
 	switch f.Type {
 	case backup.TypeSettings:
 		g.record(&d)
@@ -350,7 +351,7 @@ func (r *logRun) last() uint64 { return r.first + r.count - 1 }
 // decodeRunFrame decodes a frame of changes and checks the chain through it. Its
 // memory is the frame's.
 func (f folding) decodeRunFrame(frame backup.Frame) (r logRun, err error) {
-	d := backup.Decoder{Rest: frame.Payload}
+	d := encoding.Reader{Rest: frame.Payload}
 	r.first, r.count, r.before, r.end = decodeRun(&d)
 	if d.Err != nil {
 		return r, d.Err
@@ -358,7 +359,7 @@ func (f folding) decodeRunFrame(frame backup.Frame) (r logRun, err error) {
 	if frame.Type == backup.TypeBlock {
 		r.open, r.packed = d.Uvarint() != 0, d.Rest
 		if r.count > maxBlockChanges {
-			return r, errEncoding
+			return r, encoding.ErrInvalid
 		}
 		r.changes, err = f.unpack(r.packed, r.first, int(r.count))
 	} else {
@@ -379,7 +380,7 @@ func (f folding) decodeRunFrame(frame backup.Frame) (r logRun, err error) {
 	return r, nil
 }
 
-func decodeChanges(d *backup.Decoder, first, count uint64) (changes []storage.Change, err error) {
+func decodeChanges(d *encoding.Reader, first, count uint64) (changes []storage.Change, err error) {
 	for i := range count {
 		encoded := d.Bytes()
 		if d.Err != nil {
@@ -505,7 +506,7 @@ type checkpointParts struct {
 	sum         uint32
 }
 
-func (g *pageRestorer) checkpointPart(d *backup.Decoder) {
+func (g *pageRestorer) checkpointPart(d *encoding.Reader) {
 	seq := d.Uvarint()
 	if d.Err != nil || seq >= g.next {
 		return
@@ -526,7 +527,7 @@ func (g *pageRestorer) dropParts() {
 	g.partial = checkpointParts{}
 }
 
-func (g *pageRestorer) checkpoint(d *backup.Decoder) {
+func (g *pageRestorer) checkpoint(d *encoding.Reader) {
 	seq, size, sum := d.Uvarint(), d.Uvarint(), d.Uvarint()
 	p := g.partial
 	if d.Err != nil || seq != p.seq || size != uint64(p.size) || sum != uint64(p.sum) {
@@ -543,7 +544,7 @@ func (g *pageRestorer) checkpoint(d *backup.Decoder) {
 func (r *restorer) later(b brokenLog) (later Later, err error) {
 	var c storage.Checkpoint
 	err = r.file.Read(b.part, func(f backup.Frame) error {
-		d := backup.Decoder{Rest: f.Payload}
+		d := encoding.Reader{Rest: f.Payload}
 		switch f.Type {
 		case backup.TypeCheckpointPart:
 			if seq := d.Uvarint(); seq != c.Seq {
@@ -589,7 +590,7 @@ func (l *laterReader) frame(f backup.Frame) error {
 		}
 		changes = in.changes
 	case backup.TypeDoubtful:
-		d := backup.Decoder{Rest: f.Payload}
+		d := encoding.Reader{Rest: f.Payload}
 		changes, _ = decodeChanges(&d, d.Uvarint(), 1) // what cannot be read is a gap
 	}
 	for _, c := range changes {

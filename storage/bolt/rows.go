@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"halley/storage"
+	"halley/storage/encoding"
 )
 
 // rowVersion is the first byte of every value that this version writes.
 const rowVersion = 1
 
 var (
-	errEncoding = errors.New("its encoding is damaged")
-	errSum      = errors.New("its checksum does not hold")
-	errVersion  = errors.New("its encoding is of an unknown version")
+	errSum     = errors.New("its checksum does not hold")
+	errVersion = errors.New("its encoding is of an unknown version")
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -31,7 +31,7 @@ func seal(key, value []byte) []byte {
 // unseal checks the checksum and the version, and returns what lies between.
 func unseal(key, sealed []byte) ([]byte, error) {
 	if len(sealed) < 5 {
-		return nil, errEncoding
+		return nil, encoding.ErrInvalid
 	}
 	value, want := sealed[:len(sealed)-4], binary.BigEndian.Uint32(sealed[len(sealed)-4:])
 	if crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value) != want {
@@ -65,22 +65,22 @@ func appendChange(b []byte, c *storage.Change) []byte {
 	b = append(b, rowVersion)
 	b = binary.AppendUvarint(b, c.N)
 	b = binary.AppendVarint(b, c.Time.UnixMilli())
-	b = appendBytes(b, c.Client)
-	b = appendBytes(b, c.Author)
+	b = encoding.AppendBytes(b, c.Client)
+	b = encoding.AppendBytes(b, c.Author)
 	return append(b, c.Payload...)
 }
 
 func decodeChange(row []byte) (changeRow, error) {
 	if len(row) == 0 {
-		return changeRow{}, errEncoding
+		return changeRow{}, encoding.ErrInvalid
 	}
 	if row[0] != rowVersion {
 		return changeRow{}, errVersion
 	}
-	d := decoder{rest: row[1:]}
-	c := changeRow{n: d.uvarint(), time: d.varint(), client: d.bytes(), author: d.bytes()}
-	c.payload = d.rest
-	return c, d.err
+	d := encoding.Reader{Rest: row[1:]}
+	c := changeRow{n: d.Uvarint(), time: d.Varint(), client: d.Bytes(), author: d.Bytes()}
+	c.payload = d.Rest
+	return c, d.Err
 }
 
 // A headRow is where a page's log ends.
@@ -101,10 +101,10 @@ func decodeHead(key, sealed []byte) (headRow, error) {
 	if err != nil {
 		return headRow{}, err
 	}
-	d := decoder{rest: value}
-	h := headRow{seq: d.uvarint(), time: time.UnixMilli(d.varint()).UTC()}
-	d.fixed(h.link[:])
-	return h, d.end()
+	d := encoding.Reader{Rest: value}
+	h := headRow{seq: d.Uvarint(), time: time.UnixMilli(d.Varint()).UTC()}
+	d.Fixed(h.link[:])
+	return h, d.End()
 }
 
 // A clientRow is what a page's log knows of a client, and its newest mark.
@@ -114,7 +114,7 @@ type clientRow struct {
 }
 
 func (c clientRow) encode(key []byte) []byte {
-	b := appendBytes([]byte{rowVersion}, c.Author)
+	b := encoding.AppendBytes([]byte{rowVersion}, c.Author)
 	for _, v := range []uint64{c.N, c.Seq, c.markedN, c.markedSeq} {
 		b = binary.AppendUvarint(b, v)
 	}
@@ -126,12 +126,12 @@ func decodeClient(key, sealed []byte) (clientRow, error) {
 	if err != nil {
 		return clientRow{}, err
 	}
-	d := decoder{rest: value}
+	d := encoding.Reader{Rest: value}
 	var c clientRow
-	c.Author = string(d.bytes())
-	c.N, c.Seq, c.markedN, c.markedSeq = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
-	d.fixed(c.Digest[:])
-	return c, d.end()
+	c.Author = string(d.Bytes())
+	c.N, c.Seq, c.markedN, c.markedSeq = d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Uvarint()
+	d.Fixed(c.Digest[:])
+	return c, d.End()
 }
 
 func encodeMark(key []byte, seq uint64) []byte {
@@ -143,9 +143,9 @@ func decodeMark(key, sealed []byte) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	d := decoder{rest: value}
-	seq := d.uvarint()
-	return seq, d.end()
+	d := encoding.Reader{Rest: value}
+	seq := d.Uvarint()
+	return seq, d.End()
 }
 
 // A sealRow makes the parts of a checkpoint valid.
@@ -166,13 +166,13 @@ func decodeSeal(key, sealed []byte) (sealRow, error) {
 	if err != nil {
 		return sealRow{}, err
 	}
-	d := decoder{rest: value}
-	s := sealRow{parts: int(d.uvarint()), size: int(d.uvarint()), sum: uint32(d.uvarint())}
-	if err := d.end(); err != nil {
+	d := encoding.Reader{Rest: value}
+	s := sealRow{parts: int(d.Uvarint()), size: int(d.Uvarint()), sum: uint32(d.Uvarint())}
+	if err := d.End(); err != nil {
 		return sealRow{}, err
 	}
 	if s.size < 0 || s.size > storage.MaxCheckpointBytes {
-		return sealRow{}, errEncoding
+		return sealRow{}, encoding.ErrInvalid
 	}
 	return s, nil
 }
@@ -199,83 +199,10 @@ func decodeRecord(key, sealed []byte) (recordRow, error) {
 	if err != nil {
 		return recordRow{}, err
 	}
-	d := decoder{rest: value}
-	r := recordRow{version: d.uvarint(), expires: d.varint()}
-	r.value = d.rest
-	return r, d.err
-}
-
-func appendBytes[T string | []byte](b []byte, s T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// A decoder takes values off the front of rest; after the first that does not
-// fit, err is set and all further ones are zero.
-type decoder struct {
-	rest []byte
-	err  error
-}
-
-func (d *decoder) fail() {
-	d.rest, d.err = nil, errEncoding
-}
-
-func (d *decoder) byte() byte {
-	if len(d.rest) == 0 {
-		d.fail()
-		return 0
-	}
-	b := d.rest[0]
-	d.rest = d.rest[1:]
-	return b
-}
-
-func (d *decoder) uvarint() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) varint() int64 {
-	v, n := binary.Varint(d.rest)
-	if n <= 0 {
-		d.fail()
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
-
-func (d *decoder) bytes() []byte {
-	n := d.uvarint()
-	if n > uint64(len(d.rest)) {
-		d.fail()
-		return nil
-	}
-	b := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-func (d *decoder) fixed(into []byte) {
-	if len(d.rest) < len(into) {
-		d.fail()
-		return
-	}
-	copy(into, d.rest)
-	d.rest = d.rest[len(into):]
-}
-
-// end is the error so far, or that something is left over.
-func (d *decoder) end() error {
-	if d.err == nil && len(d.rest) > 0 {
-		return errEncoding
-	}
-	return d.err
+	d := encoding.Reader{Rest: value}
+	r := recordRow{version: d.Uvarint(), expires: d.Varint()}
+	r.value = d.Rest
+	return r, d.Err
 }
 
 // updateSum is the CRC-32C of what sum is of, with b behind it.
