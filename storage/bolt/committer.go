@@ -103,6 +103,7 @@ func (s *Store) transact(fn func(*tables) (changed bool)) (number int, err error
 	}
 	defer tx.Rollback() // does nothing after a commit
 	number = tx.ID()
+	s.db.AllocSize = growthOf(tx.Size())
 	guardErr := guard(func() { err = s.applyAndCommit(tx, fn) })
 	if guardErr != nil {
 		return number, guardErr

@@ -94,25 +94,16 @@ func compactIfItPays(dir string, cfg Config) {
 // space is how large a store's file is, and how much of it is in use.
 type space struct{ file, used int64 }
 
+// spaceOf measures a file that openCounted has opened.
 func spaceOf(db *bbolt.DB, path string) (s space, err error) {
-	file, err := os.Open(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return s, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return s, err
-	}
+	free := db.Stats()
 	err = db.View(func(tx *bbolt.Tx) error {
-		pageSize := int64(db.Info().PageSize)
-		meta, ok := findMeta(file, pageSize, tx.ID())
-		if !ok {
-			return errMetaGone
-		}
-		free, err := freePages(file, pageSize, meta)
-		s = space{file: info.Size(), used: tx.Size() - free*pageSize}
-		return err
+		s = space{file: info.Size(), used: tx.Size() - int64(free.FreePageN+free.PendingPageN)*int64(db.Info().PageSize)}
+		return nil
 	})
 	return s, err
 }
@@ -142,7 +133,7 @@ func (c *compaction) run(cfg Config, wanted func(space) bool) (Compacted, error)
 	if err != nil {
 		return Compacted{}, fmt.Errorf("compact the store: %w", err)
 	}
-	if c.from, err = openFile(c.path, cfg.LockWait); err != nil {
+	if c.from, err = openCounted(c.path, cfg.LockWait); err != nil {
 		return Compacted{}, err
 	}
 	defer c.from.Close()

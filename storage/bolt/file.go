@@ -101,6 +101,12 @@ func openFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
 	return db, err
 }
 
+// openCounted is openFile, but Stats of the file counts its free pages.
+func openCounted(path string, lockWait time.Duration) (*bbolt.DB, error) {
+	db, _, err := openWith(path, lockWait, openWhole, func(o *bbolt.Options) { o.NoStatistics = false })
+	return db, err
+}
+
 // createFile opens the bbolt file at path, made if it is missing or empty.
 func createFile(path string, lockWait time.Duration) (*bbolt.DB, error) {
 	db, _, err := openWith(path, lockWait, os.OpenFile)
@@ -134,15 +140,15 @@ func openWhole(path string, flag int, mode os.FileMode) (*os.File, error) {
 
 // openWith opens the bbolt file at path as open says. file is what bbolt has
 // open then; it is closed with db.
-func openWith(path string, lockWait time.Duration, open opener) (db *bbolt.DB, file *os.File, err error) {
+func openWith(path string, lockWait time.Duration, open opener, set ...func(*bbolt.Options)) (db *bbolt.DB, file *os.File, err error) {
 	for _, size := range mapSizes() {
-		db, file, err = mapFile(path, lockWait, size, open)
+		db, file, err = mapFile(path, lockWait, size, open, set)
 		if !errors.Is(err, syscall.ENOMEM) {
 			break
 		}
 	}
 	if errors.Is(err, errReplaced) {
-		return openWith(path, lockWait, open)
+		return openWith(path, lockWait, open, set...)
 	}
 	if err != nil {
 		return nil, nil, sayWhy(path, err)
@@ -166,7 +172,9 @@ func mapSizes() []int {
 	return []int{64 * gib, 16 * gib, 4 * gib, gib, gib / 8, 0}
 }
 
-func mapFile(path string, lockWait time.Duration, size int, open opener) (db *bbolt.DB, file *os.File, err error) {
+func mapFile(
+	path string, lockWait time.Duration, size int, open opener, set []func(*bbolt.Options),
+) (db *bbolt.DB, file *os.File, err error) {
 	options := &bbolt.Options{
 		OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
 			if file != nil {
@@ -180,6 +188,9 @@ func mapFile(path string, lockWait time.Duration, size int, open opener) (db *bb
 		InitialMmapSize: size,
 		NoStatistics:    true,
 	}
+	for _, change := range set {
+		change(options)
+	}
 	guardErr := guard(func() { db, err = bbolt.Open(path, 0o600, options) })
 	if guardErr != nil {
 		guardErr = errors.Join(guardErr, unlock(file), file.Close())
@@ -188,8 +199,26 @@ func mapFile(path string, lockWait time.Duration, size int, open opener) (db *bb
 	if err == nil && !isAt(file, path) {
 		return nil, nil, errors.Join(errReplaced, db.Close())
 	}
+	if err == nil {
+		info, statErr := file.Stat()
+		if statErr != nil {
+			return nil, nil, errors.Join(statErr, db.Close())
+		}
+		db.AllocSize = growthOf(info.Size())
+	}
 	return db, file, err
 }
+
+// The file grows ahead of need, since each time costs a sync of its own: it
+// doubles, but by no more than mostGrowth at a time, so that a small store is a
+// small file and a large one wastes little.
+const (
+	leastGrowth = 64 << 10
+	mostGrowth  = 16 << 20
+)
+
+// growthOf returns by how many bytes a file of size grows.
+func growthOf(size int64) int { return int(min(max(size, leastGrowth), mostGrowth)) }
 
 // isAt reports whether an open file is the one at path.
 func isAt(file *os.File, path string) bool {

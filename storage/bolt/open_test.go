@@ -267,3 +267,38 @@ func changeOf(client string, n uint64) storage.Change {
 }
 
 func soaking() bool { return os.Getenv("HALLEY_SOAK") != "" }
+
+// TestFileGrowsInSteps: a new store is a small file, and a growing one is made
+// larger ahead of need, so that few commits pay for it.
+func TestFileGrowsInSteps(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openStore(t, dir, Config{})
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(dir, FileName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	if before == 0 || before > 160<<10 {
+		t.Errorf("a new store has %d bytes", before)
+	}
+	const appends, bytes = 400, 128 << 10
+	grew := 0
+	for n := range uint64(appends) {
+		c := changeOf("client", n+1)
+		c.Payload = make([]byte, bytes)
+		mustAppend(t, s, "page", n, c)
+		if now := size(); now != before {
+			if now-before > 2*mostGrowth {
+				t.Errorf("append %d made the file grow from %d bytes to %d", n+1, before, now)
+			}
+			grew, before = grew+1, now
+		}
+	}
+	if most := 2*appends*bytes/mostGrowth + 10; grew > most {
+		t.Errorf("the file grew %d times for %d bytes, want at most %d", grew, appends*bytes, most)
+	}
+}

@@ -51,7 +51,7 @@ func (r *restorer) restore(path string) (err error) {
 	if r.db, err = openFile(path, defaultLockWait); err != nil {
 		return err
 	}
-	r.db.NoSync = true
+	r.db.NoSync, r.db.NoGrowSync = true, true
 	if err = r.begin(); err == nil {
 		r.t = tablesOf(r.tx)
 		err = r.fill()

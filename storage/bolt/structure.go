@@ -109,21 +109,6 @@ func checkMetas(file io.ReaderAt, pageSize int64) (err error) {
 	return err
 }
 
-// freePages is how many pages a file has that are not in use.
-func freePages(file io.ReaderAt, pageSize int64, m fileMeta) (int64, error) {
-	var b [pageHeadBytes + 8]byte
-	if m.freelist == noFreelist {
-		return 0, nil
-	}
-	if _, err := file.ReadAt(b[:], int64(m.freelist)*pageSize); err != nil {
-		return 0, err
-	}
-	if count := native.Uint16(b[10:]); count != manyFree {
-		return int64(count), nil
-	}
-	return int64(native.Uint64(b[pageHeadBytes:])), nil
-}
-
 // A structure is the look through a file's pages.
 type structure struct {
 	ctx      context.Context
