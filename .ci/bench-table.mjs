@@ -97,6 +97,7 @@ const rows = [
   ['a lone writer: p50, of one Update', most(1.2, plain(' ×')), () => ratio(best(`${append}lone/store`, 'p50-µs'), best(`${append}lone/update`, 'p50-µs'))],
   ...folded.map(([trace, limit]) => [`bytes a change of ${trace}, whole file`, limit && most(limit, plain(' B')), () => best(`${fold}Folded/${trace}`, 'B/change'), plain(' B')]),
   ['  as rows of JSON, automerge-paper', null, () => best(`${fold}Folded/automerge-paper`, 'JSON-B/change'), plain(' B')],
+  ['processor time of folding a change on a busy server', most(0.7, plain(' × of storing it')), () => best(`${fold}Folding`, 'fold-of-append')],
   ['open a page of 1,000,000 changes, folded', most(5e7, ns), () => best(`${fold}Open/long_history`)],
   ['  of one with the same text and 1,000 changes', most(2, plain(' ×')), () => ratio(best(`${fold}Open/long_history`), best(`${fold}Open/short_history`))],
   ['  at the farthest past seq', most(1e8, ns), () => best(`${fold}Open/the_farthest_seq`)],

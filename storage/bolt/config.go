@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -45,7 +46,7 @@ type Config struct {
 	compactFrom int64                 // which files are of some size; compactFrom where 0
 	open        func() error          // asked before the file is opened again; may refuse
 
-	foldRows     int // that are cold are folded at a time; 3,072 where 0
+	foldRows     int // as many cold rows make a page in use due; 6,144 where 0
 	blockChanges int // in a block that is full; 6,144 where 0
 	keepRows     int // the newest changes of a page in use, which stay rows; 1,000 where 0
 }
@@ -65,30 +66,15 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	if c.LockWait <= 0 {
-		c.LockWait = defaultLockWait
-	}
-	if c.SweepEvery <= 0 {
-		c.SweepEvery = defaultSweepEvery
-	}
-	if c.RetryFirst <= 0 {
-		c.RetryFirst = defaultRetryFirst
-	}
-	if c.RetryLast <= 0 {
-		c.RetryLast = max(defaultRetryLast, c.RetryFirst)
-	}
-	if c.FoldAfter <= 0 {
-		c.FoldAfter = defaultFoldAfter
-	}
-	if c.foldRows == 0 {
-		c.foldRows = defaultFoldRows
-	}
-	if c.blockChanges == 0 {
-		c.blockChanges = defaultBlockChanges
-	}
-	if c.keepRows == 0 {
-		c.keepRows = defaultKeepRows
-	}
+	c.LockWait = cmp.Or(max(c.LockWait, 0), defaultLockWait)
+	c.SweepEvery = cmp.Or(max(c.SweepEvery, 0), defaultSweepEvery)
+	c.RetryFirst = cmp.Or(max(c.RetryFirst, 0), defaultRetryFirst)
+	c.RetryLast = cmp.Or(max(c.RetryLast, 0), max(defaultRetryLast, c.RetryFirst))
+	c.FoldAfter = cmp.Or(max(c.FoldAfter, 0), defaultFoldAfter)
+	c.foldRows = cmp.Or(c.foldRows, defaultFoldRows)
+	c.blockChanges = cmp.Or(c.blockChanges, defaultBlockChanges)
+	c.keepRows = cmp.Or(c.keepRows, defaultKeepRows)
+	c.compactFrom = cmp.Or(c.compactFrom, int64(compactFrom))
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -103,9 +89,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.health == nil {
 		c.health = func(error) {}
-	}
-	if c.compactFrom == 0 {
-		c.compactFrom = compactFrom
 	}
 	if c.open == nil {
 		c.open = func() error { return nil }

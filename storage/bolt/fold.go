@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -25,26 +24,26 @@ import (
 //
 // Whatever is left undone is done when the page is folded the next time.
 
-// What is folded. Of a page in use the newest changes stay rows, so that its
-// readers and writers meet rows only, and the others are folded about 3,000 at a
-// time; a page that is left alone is folded to its end, unless so little has come
-// that it is not worth a block. A block stays open, to be packed again with what
-// follows, until it is large enough for its text to be compressed well. In much
-// smaller steps the packing again would cost more than the edits themselves.
+// The newest changes of a page in use stay rows, so that its readers and writers
+// meet rows only. The others are folded a whole block at a time. A page that is
+// left alone is folded to its end, unless too little has come to be worth a block.
+// Its last block stays open then: it is packed again with what follows, until it
+// is large enough for its text to be compressed well.
 const (
-	defaultFoldRows     = 3072
-	defaultBlockChanges = 2 * defaultFoldRows
+	defaultBlockChanges = 6144
+	defaultFoldRows     = defaultBlockChanges
 	defaultKeepRows     = 1000
 	defaultFoldAfter    = 10 * time.Minute
 
-	maxBlockPayload = 2 << 20 // then a block is full
+	maxBlockPayload = 2 << 20 // a block with more is full
 	minFold         = 16
 )
 
-// What one commit writes, or removes, at most.
+// What one commit writes, or removes, at most. Whole pages of the file go with
+// their rows, so that a commit which removes many rows still writes little.
 const (
 	foldStepBytes = 64 << 10
-	sweepRows     = 256
+	sweepRows     = 1024
 )
 
 // blockPart is how much of a block one row has, so that two rows fill a leaf of
@@ -52,112 +51,6 @@ const (
 func blockPart(page storage.PageID) int {
 	const leaf, leafHeader, rowHeader = 4096, 16, 16
 	return (leaf-leafHeader)/2 - rowHeader - len(partKey(page, 0, 0))
-}
-
-// A folder knows which pages have something to be folded.
-type folder struct {
-	folding
-	foldRows, blockChanges, keepRows int
-
-	wake chan struct{} // has room for one; filled when due is not empty
-
-	mu      sync.Mutex
-	due     map[storage.PageID]bool      // guarded by mu: have rows to be folded, perhaps
-	touched map[storage.PageID]time.Time // guarded by mu: when the newest rows came
-}
-
-func newFolder(cfg Config) *folder {
-	return &folder{
-		folding: folding{cfg.Codec}, foldRows: cfg.foldRows, blockChanges: cfg.blockChanges, keepRows: cfg.keepRows,
-		wake: make(chan struct{}, 1), due: map[storage.PageID]bool{}, touched: map[storage.PageID]time.Time{},
-	}
-}
-
-// grown is told of each append.
-func (f *folder) grown(page storage.PageID, before, head uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.touched[page] = time.Now()
-	size := uint64(f.foldRows)
-	if before/size == head/size || head < size+uint64(f.keepRows) {
-		return
-	}
-	f.due[page] = true
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (f *folder) takeDue() map[storage.PageID]bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	due := f.due
-	f.due = map[storage.PageID]bool{}
-	return due
-}
-
-// takeLeftAlone takes the pages that nobody has written to since a time.
-func (f *folder) takeLeftAlone(since time.Time) (pages []storage.PageID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for page, at := range f.touched {
-		if at.Before(since) {
-			pages = append(pages, page)
-			delete(f.touched, page)
-		}
-	}
-	return pages
-}
-
-func (f *folder) inUse(page storage.PageID) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, in := f.touched[page]
-	return in
-}
-
-// foldAll folds until ctx ends: what grows, what is left alone, and once, after
-// the same time, what was left alone before the store was opened.
-func (s *Store) foldAll(ctx context.Context) {
-	ticker := time.NewTicker(s.cfg.FoldAfter)
-	defer ticker.Stop()
-	swept := false
-	for {
-		select {
-		case <-s.folder.wake:
-			for page := range s.folder.takeDue() {
-				s.foldCalmly(ctx, page, s.folder.keepRows)
-			}
-		case now := <-ticker.C:
-			for _, page := range s.folder.takeLeftAlone(now.Add(-s.cfg.FoldAfter)) {
-				s.foldCalmly(ctx, page, 0)
-			}
-			if !swept {
-				swept = s.foldOld(ctx) == nil
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// foldCalmly folds a page; what fails is tried again when the page grows, or
-// the store is opened the next time, and nothing is lost meanwhile.
-func (s *Store) foldCalmly(ctx context.Context, page storage.PageID, keep int) {
-	if err := s.fold(ctx, page, keep); err != nil && ctx.Err() == nil && s.Healthy() == nil {
-		s.cfg.Logger.Warn("a page is not folded", "page", page, "error", err)
-	}
-}
-
-// foldOld folds all pages that nobody has written to yet.
-func (s *Store) foldOld(ctx context.Context) error {
-	return s.Logs(ctx, func(l storage.LogInfo) error {
-		if !s.folder.inUse(l.Page) {
-			s.foldCalmly(ctx, l.Page, 0)
-		}
-		return ctx.Err()
-	})
 }
 
 // Fold folds every page to its end, now. Of several pages that fail it returns
@@ -175,38 +68,43 @@ func (s *Store) Fold(ctx context.Context) error {
 
 // fold folds page but for its newest keep changes, block by block.
 func (s *Store) fold(ctx context.Context, page storage.PageID, keep int) error {
-	least := s.folder.foldRows
+	least := s.folds.foldRows
 	if keep == 0 {
 		least = min(least, minFold)
 	}
-	for ; ; least = 1 {
-		more, err := s.foldSome(ctx, page, keep, least)
-		if err != nil {
-			return fmt.Errorf("fold %s: %w", page, err)
-		}
-		if !more {
-			return nil
+	for more := true; more; least = 1 {
+		var err error
+		if more, err = s.foldSome(ctx, page, keep, least, false); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// foldSome finishes what the block before left undone, and makes page's next, of
-// least rows or more, if it has one to be made.
-func (s *Store) foldSome(ctx context.Context, page storage.PageID, keep, least int) (more bool, err error) {
+// foldSome removes the rows that page's newest block holds, and makes the next
+// block if at least least changes are left for it. more: it made one. While the
+// server is busy, a block is not read back before its rows are removed: readers of
+// the block and Check verify it.
+func (s *Store) foldSome(ctx context.Context, page storage.PageID, keep, least int, busy bool) (more bool, err error) {
 	release, err := s.holdBackground(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer release()
 	if err := s.sweepFolded(ctx, page); err != nil {
-		return false, err
+		return false, fmt.Errorf("fold %s: %w", page, err)
 	}
 	plan, err := s.planFold(ctx, page, keep, least)
-	if err != nil || plan.upTo <= plan.last.last {
-		return false, err
+	if err == nil && plan.upTo > plan.last.last {
+		more, err = true, s.foldBlock(ctx, page, plan, busy)
 	}
-	return true, s.foldBlock(ctx, page, plan)
+	if err != nil {
+		return false, fmt.Errorf("fold %s: %w", page, err)
+	}
+	return more, nil
 }
+
+func (s *Store) folding() folding { return folding{s.cfg.Codec} }
 
 // A foldPlan is what a page's next block is to be made of.
 type foldPlan struct {
@@ -224,7 +122,7 @@ func (s *Store) planFold(ctx context.Context, page storage.PageID, keep, least i
 		if p.last, err = t.lastBlock(page); err != nil {
 			return err
 		}
-		size := uint64(s.folder.blockChanges)
+		size := uint64(s.cfg.blockChanges)
 		switch {
 		case p.last.last == 0:
 			p.first, p.before = 1, firstLink(page)
@@ -241,16 +139,17 @@ func (s *Store) planFold(ctx context.Context, page storage.PageID, keep, least i
 	return p, err
 }
 
-// foldBlock makes and seals one block.
-func (s *Store) foldBlock(ctx context.Context, page storage.PageID, plan foldPlan) error {
+// foldBlock makes and seals one block. It reads the block back first, unless the
+// server is busy.
+func (s *Store) foldBlock(ctx context.Context, page storage.PageID, plan foldPlan, busy bool) error {
 	changes, err := s.readRun(ctx, page, plan.first, plan.upTo)
 	if err != nil {
 		return err
 	}
-	packed, size := s.folder.pack(changes), blockPart(page)
+	packed, size := s.folding().pack(changes, !busy), blockPart(page)
 	b := sealedBlock{
 		first: plan.first, last: plan.first + uint64(len(changes)) - 1,
-		open:  len(changes) < s.folder.blockChanges && payloadBytes(changes) < maxBlockPayload,
+		open:  len(changes) < s.cfg.blockChanges && payloadBytes(changes) < maxBlockPayload,
 		parts: (len(packed) + size - 1) / size, size: len(packed), sum: sumOf(packed),
 		before: plan.before, end: endOfRun(plan.before, changes),
 	}

@@ -359,7 +359,7 @@ func alterBlock(blocks *bbolt.Bucket, alter func([]storage.Change)) error {
 		return err
 	}
 	alter(changes)
-	packed = folding{}.pack(changes)
+	packed = folding{}.pack(changes, true)
 	b.size, b.sum = len(packed), sumOf(packed)
 	return errors.Join(blocks.Put(partKey("page", 40, 0), packed), blocks.Put(key, b.encode(key)))
 }

@@ -35,7 +35,7 @@ func (s *Store) Append(ctx context.Context, page storage.PageID, expect uint64, 
 	for i := range changes {
 		changes[i].Seq = expect + 1 + uint64(i)
 	}
-	s.folder.grown(page, expect, expect+uint64(len(changes)))
+	s.folds.grown(page, expect, expect+uint64(len(changes)), a.size)
 	return nil
 }
 

@@ -32,17 +32,18 @@ func (p *paced) Write(b []byte) (int, error) {
 		return n, err
 	}
 	if p.gate.newest() != p.commits {
-		p.rest(2 * time.Since(p.began))
+		rest(p.ctx, 2*time.Since(p.began))
 	}
 	p.began = time.Time{}
 	return n, nil
 }
 
-func (p *paced) rest(howLong time.Duration) {
+// rest waits, no longer than ctx lasts.
+func rest(ctx context.Context, howLong time.Duration) {
 	timer := time.NewTimer(howLong)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-p.ctx.Done():
+	case <-ctx.Done():
 	}
 }

@@ -14,7 +14,7 @@ func (s *Store) Read(ctx context.Context, page storage.PageID, after, upTo uint6
 	if after >= upTo {
 		return nil
 	}
-	r := logReader{folding: s.folder.folding, page: page, after: after, next: after + 1, upTo: upTo, names: map[string]string{}}
+	r := logReader{folding: s.folding(), page: page, after: after, next: after + 1, upTo: upTo, names: map[string]string{}}
 	for more := true; more; {
 		err := s.view(ctx, r.fetch)
 		if err != nil {

@@ -46,7 +46,7 @@ type Store struct {
 	copies     *copies       // begun under mu
 	background chan struct{} // held by who writes what goes behind edits
 
-	folder *folder
+	folds *foldSchedule
 
 	closing    context.Context // ended by Close, because of ErrClosed
 	beginClose context.CancelCauseFunc
@@ -103,7 +103,7 @@ func open(dir string, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, path: path, id: id, queue: newQueue(), readers: make(chan struct{}, maxReaders()), gate: newGate(newest), db: db, file: file,
-		copies: newCopies(), background: make(chan struct{}, 1), folder: newFolder(cfg),
+		copies: newCopies(), background: make(chan struct{}, 1), folds: newFoldSchedule(cfg),
 	}
 	s.clock = storage.NewClock(cfg.now, savedClock(db))
 	s.files, s.guards.strays = newBlobFiles(dir), map[storage.Hash]bool{}
