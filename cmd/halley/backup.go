@@ -16,6 +16,7 @@ import (
 
 	"halley/storage/backup"
 	"halley/storage/bolt"
+	"halley/storage/durable"
 )
 
 const backupUsage = `FILE
@@ -130,7 +131,7 @@ func writeBackup(ctx context.Context, env environ, cfg keepConfig) (made madeBac
 	if err := os.Rename(temp.Name(), cfg.file); err != nil {
 		return made, err
 	}
-	return made, syncFolder(folder)
+	return made, durable.SyncFolder(folder)
 }
 
 // examineBackup reads the end of a backup that was just written.
@@ -163,15 +164,6 @@ func (s *syncing) Write(b []byte) (int, error) {
 	}
 	s.behind = 0
 	return n, s.file.Sync()
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }
 
 // copyStore copies a folder's store, itself or by the server that has it. What

@@ -21,11 +21,13 @@ var knows = map[string][]string{
 	"halley/push/bench": {},
 
 	"halley/storage":             {},
+	"halley/storage/durable":     {},
 	"halley/storage/encoding":    {"github.com/klauspost/compress"},
 	"halley/storage/backup":      {"halley/storage/encoding"},
 	"halley/storage/storagetest": {"halley/storage", "github.com/anishathalye/porcupine"},
 	"halley/storage/bolt": {
-		"halley/storage", "halley/storage/backup", "halley/storage/encoding", "go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys",
+		"halley/storage", "halley/storage/backup", "halley/storage/durable", "halley/storage/encoding",
+		"go.etcd.io/bbolt", "github.com/klauspost/compress", "golang.org/x/sys",
 	},
 
 	"halley/editor": {
@@ -66,7 +68,7 @@ var knows = map[string][]string{
 		"halley/editor/control", "halley/editor/convert", "halley/editor/filename", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics",
 		"halley/editor/scrub", "halley/frontend",
-		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt",
+		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt", "halley/storage/durable",
 		"github.com/KimMachineGun/automemlimit", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"halley/storage"
+	"halley/storage/durable"
 )
 
 // BlobFolder is the folder of the blobs' files, in the store's folder.
@@ -57,7 +58,7 @@ func (f *blobFiles) folder(name string) (path string, err error) {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
-		if err := syncFolder(filepath.Dir(dir)); err != nil {
+		if err := durable.SyncFolder(filepath.Dir(dir)); err != nil {
 			return "", err
 		}
 		f.made[dir] = true
@@ -127,7 +128,7 @@ func (f *blobFiles) place(in received) error {
 	if err := os.Rename(in.path, f.path(in.Hash)); err != nil {
 		return diskFull(err)
 	}
-	if err := syncFolder(dir); err != nil {
+	if err := durable.SyncFolder(dir); err != nil {
 		return diskFull(err)
 	}
 	return nil

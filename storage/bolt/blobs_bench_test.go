@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"fmt"
+	"halley/storage/durable"
 	"os"
 	"path/filepath"
 	"sync"
@@ -56,7 +57,7 @@ func benchBareFiles(b *testing.B) func([]byte) error {
 		if err := os.Rename(file.Name(), filepath.Join(dir, fmt.Sprint(count.Add(1)))); err != nil {
 			return err
 		}
-		return syncFolder(dir)
+		return durable.SyncFolder(dir)
 	}
 }
 

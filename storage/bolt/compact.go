@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"halley/storage/durable"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -199,7 +200,7 @@ func (c *compaction) replace(was fs.FileInfo) (size int64, err error) {
 	if err != nil {
 		return 0, errors.Join(err, removeCompacting(c.path))
 	}
-	return size, syncFolder(filepath.Dir(c.path))
+	return size, durable.SyncFolder(filepath.Dir(c.path))
 }
 
 // fill copies all rows, compares them, and gets the file onto the disk. It

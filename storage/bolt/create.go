@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"halley/storage/durable"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func moveInto(aside, path string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("make the store %s: %w", path, err)
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 func writeMeta(tx *bbolt.Tx, now time.Time) error {

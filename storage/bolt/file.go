@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"halley/storage/durable"
 	"io/fs"
 	"math/bits"
 	"os"
@@ -75,23 +76,7 @@ func makeFolder(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("the data folder %s cannot be made: %w", dir, err)
 	}
-	return syncFolder(parent)
-}
-
-// syncFolder makes the names in dir durable. Windows has no such call.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync the folder %s: %w", dir, err)
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("sync the folder %s: %w", dir, err)
-	}
-	return nil
+	return durable.SyncFolder(parent)
 }
 
 // openFile opens the bbolt file at path, which must be there. An empty one is

@@ -22,6 +22,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"halley/storage"
+	"halley/storage/durable"
 )
 
 // A child under load: writersOf clients on each of loadPages pages, and beside
@@ -273,7 +274,7 @@ func (l *load) backUpTo(path string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(path+".new", path), syncFolder(l.dir))
+	return errors.Join(os.Rename(path+".new", path), durable.SyncFolder(l.dir))
 }
 
 // discardBackups makes backups of which nothing is kept, for their reading

@@ -14,6 +14,7 @@ import (
 
 	"halley/storage"
 	"halley/storage/backup"
+	"halley/storage/durable"
 )
 
 // ErrNotEmpty: a backup is restored into an empty folder only.
@@ -94,7 +95,7 @@ func Restore(dir string, cfg Config, from Backup, o Restoring) error {
 	if removed := os.RemoveAll(aside); err != nil || removed != nil {
 		return errors.Join(err, removed)
 	}
-	return syncFolder(dir)
+	return durable.SyncFolder(dir)
 }
 
 // sweepRestoring removes what a restore that was broken off has left in dir;
@@ -120,7 +121,7 @@ func sweepRestoring(dir string) error {
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return fmt.Errorf("the data folder %s cannot be written: %w", dir, err)
 		}
-		if err := syncFolder(dir); err != nil {
+		if err := durable.SyncFolder(dir); err != nil {
 			return err
 		}
 	}
@@ -135,7 +136,7 @@ func moveIn(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(to)) // so that a power cut does not move the file alone
+	return durable.SyncFolder(filepath.Dir(to)) // so that a power cut does not move the file alone
 }
 
 // restoreAside makes a store in dir, a folder that goes afterwards.

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"halley/storage"
+	"halley/storage/durable"
 )
 
 // A Store is a storage.Store in one bbolt file.
@@ -95,7 +96,7 @@ func open(dir string, cfg Config) (*Store, error) {
 	}
 	err = errors.Join(removeCompacting(path), removeMade(path))
 	if err == nil {
-		err = syncFolder(dir) // a compaction may have been killed after it renamed the file
+		err = durable.SyncFolder(dir) // a compaction may have been killed after it renamed the file
 	}
 	if err != nil {
 		db.Close()
