@@ -31,8 +31,8 @@ var knows = map[string][]string{
 	},
 
 	"halley/editor": {
-		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push", "halley/storage", "halley/storage/encoding",
-		"github.com/tidwall/btree", "golang.org/x/time",
+		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push",
+		"halley/storage", "halley/storage/encoding", "github.com/tidwall/btree", "golang.org/x/time",
 	},
 	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
 	"halley/editor/bounded": {},

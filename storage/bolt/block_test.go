@@ -38,7 +38,9 @@ func TestBlockComesBack(t *testing.T) {
 				changes[i].Client, changes[i].N, changes[i].Author = fmt.Sprint("client-", i%3), rng.Uint64N(1<<40)+1, fmt.Sprint("author-", rng.IntN(3))
 			}
 		}
-		for name, f := range map[string]folding{"no codec": {}, "a codec": {plainCodec{}}, "one that loses": {lyingCodec{}}, "one that swells": {swellingCodec{}}} {
+		for name, f := range map[string]folding{
+			"no codec": {}, "a codec": {plainCodec{}}, "one that loses": {lyingCodec{}}, "one that swells": {swellingCodec{}},
+		} {
 			b := f.pack(changes, name == "one that loses")
 			if back, err := f.unpack(b, 7, count); err != nil || !sameChanges(back, changes) {
 				t.Errorf("%d changes, with %s: unpack() gives others, %v", count, name, err)
