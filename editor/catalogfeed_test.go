@@ -17,88 +17,6 @@ import (
 	"halley/storage/storagetest"
 )
 
-// A brokenWatch is a store whose Watch delivers late, leaves out changes that a
-// later one of the same key follows, repeats changes, and breaks off.
-type brokenWatch struct {
-	storage.Store
-
-	mu  sync.Mutex // guards rng
-	rng *rand.Rand
-}
-
-func (b *brokenWatch) chance(n int) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.rng.IntN(n) == 0
-}
-
-var errBroken = errors.New("the watch broke off")
-
-func (b *brokenWatch) Watch(ctx context.Context, prefix string, fn func(storage.RecordChange) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	changes := make(chan storage.RecordChange, 10_000)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- b.Store.Watch(ctx, prefix, func(c storage.RecordChange) error {
-			changes <- c
-			return nil
-		})
-	}()
-	ready := false
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case c := <-changes:
-			batch := b.gather(c, changes)
-			if ready {
-				batch = b.spoil(batch)
-			}
-			for _, c := range batch {
-				if ready = ready || c.Key == ""; ready && c.Key != "" && b.chance(60) {
-					return errBroken
-				}
-				if err := fn(c); err != nil {
-					return err
-				}
-			}
-		}
-	}
-}
-
-// gather takes the changes that are waiting, more of them if it pauses first.
-func (b *brokenWatch) gather(first storage.RecordChange, changes <-chan storage.RecordChange) []storage.RecordChange {
-	if b.chance(3) {
-		time.Sleep(time.Millisecond)
-	}
-	batch := []storage.RecordChange{first}
-	for {
-		select {
-		case c := <-changes:
-			batch = append(batch, c)
-		default:
-			return batch
-		}
-	}
-}
-
-func (b *brokenWatch) spoil(batch []storage.RecordChange) (out []storage.RecordChange) {
-	last := map[string]int{}
-	for i, c := range batch {
-		last[c.Key] = i
-	}
-	for i, c := range batch {
-		if i < last[c.Key] && b.chance(2) {
-			continue
-		}
-		if out = append(out, c); b.chance(5) {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
 // A catalogNode is one of the processes that share a store.
 type catalogNode struct {
 	*catalog
@@ -234,7 +152,7 @@ func catalogModel(t *testing.T, seed uint64) {
 	if seed%2 == 1 {
 		within = storagetest.NewFailing(bolt, seed)
 	}
-	store := &brokenWatch{Store: within, rng: rand.New(rand.NewPCG(seed, 1))}
+	store := storagetest.NewLossyWatch(within, seed)
 	var nodes []*catalogNode
 	var writers []*catalogWriter
 	for n := range 2 {
@@ -345,7 +263,7 @@ func (p *pausedWatch) Watch(ctx context.Context, prefix string, fn func(storage.
 	p.mu.Lock()
 	if p.paused {
 		p.mu.Unlock()
-		return errBroken
+		return storagetest.ErrWatchBroken
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
@@ -354,7 +272,7 @@ func (p *pausedWatch) Watch(ctx context.Context, prefix string, fn func(storage.
 	if err := p.Store.Watch(watching, prefix, fn); ctx.Err() != nil {
 		return err
 	}
-	return errBroken
+	return storagetest.ErrWatchBroken
 }
 
 // TestCatalogCatchesUp: what another process has written while nothing could be
