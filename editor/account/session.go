@@ -347,7 +347,9 @@ func (a *Accounts) CookieKeys(ctx context.Context) (sign, encrypt []byte, err er
 // by any process. It may also grow without a reason.
 func (a *Accounts) SecretsVersion() uint64 { return a.secrets.Load() }
 
+// sessionKey is the key of a session's record.
 func sessionKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return sessionPrefix + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
+	text := append(make([]byte, 0, 64), sessionPrefix+"/"...)
+	return string(base64.RawURLEncoding.AppendEncode(text, sum[:]))
 }
