@@ -100,10 +100,13 @@ func (c *catalog) Apply(ctx context.Context, rc storage.RecordChange) error {
 		return nil
 	}
 	set, err := decodeSettings(rc.Record)
-	if err != nil {
-		if c.reading() {
-			return err
+	if c.reading() {
+		if err == nil {
+			c.applyFirst(set.Settings)
 		}
+		return err
+	}
+	if err != nil {
 		// One record that cannot be read must not stop the others.
 		c.logger.Error("settings of a page were changed to what cannot be read", "page", id, "error", err)
 		return nil
@@ -138,24 +141,26 @@ func (c *catalog) applyKnown(set Settings) {
 	c.wake(set.ID)
 }
 
+// applyFirst shows a page while all are read for the first time. openCatalog reads
+// all heads at once.
+func (c *catalog) applyFirst(set Settings) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pages[set.ID] = &listed{set: set, updated: set.Created, round: c.round}
+}
+
 // applyNew shows a page that is not known yet. Its head is read first, so that
 // lists never show a page that was made of a text as empty.
 func (c *catalog) applyNew(ctx context.Context, set Settings) error {
 	l := &listed{set: set, updated: set.Created}
-	atStart := c.reading() // then openCatalog reads all heads at once
-	if !atStart {
-		if err := c.readHead(ctx, l); err != nil {
-			return err
-		}
+	if err := c.readHead(ctx, l); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	l.round = c.round
 	c.show(l)
 	now, fn := *l, c.changed
 	c.mu.Unlock()
-	if atStart {
-		return nil
-	}
 	// A change that was committed after the first read, by another process, found
 	// no page to note it in.
 	again := now

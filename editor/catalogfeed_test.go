@@ -2,17 +2,21 @@ package editor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"halley/push"
 	"halley/storage"
 	"halley/storage/storagetest"
 )
@@ -349,5 +353,57 @@ func TestChangeChecksTheNewest(t *testing.T) {
 		}
 		behind.Close()
 		other.Close()
+	})
+}
+
+// TestSettingsOfAnotherProcess: readers of a page get a title that another process
+// has set, and are told when another process moves the page to the trash.
+func TestSettingsOfAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := openStore(t, t.TempDir())
+		defer store.Close()
+		here, other := openPages(t, store, Config{}), openPages(t, store, Config{})
+		defer here.Close()
+		defer other.Close()
+		id := newPage(t, other, "text")
+		synctest.Wait()
+		var mu sync.Mutex
+		var got []string
+		out := &lines{each: func(line []byte) {
+			var e struct {
+				Type string
+				Data struct{ Title, Why string }
+			}
+			if json.Unmarshal(line, &e) == nil && (e.Type == "page" || e.Type == "gone") {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, e.Type+" "+e.Data.Title+e.Data.Why)
+			}
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			line := push.Line{Start: []push.Position{{Topic: string(id), AtHead: true}}, Transport: push.NDJSON}
+			ended <- here.Hub().Serve(out, httptest.NewRequestWithContext(ctx, "GET", "/", nil), line)
+		}()
+		synctest.Wait()
+		title := "New"
+		if _, err := other.UpdateSettings(t.Context(), ann, id, SettingsEdit{Title: &title}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := other.Trash(t.Context(), ann, id); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		mu.Lock()
+		if want := []string{"page Test", "page New", "gone trashed"}; !slices.Equal(got, want) {
+			t.Errorf("the reader got %q, want %q", got, want)
+		}
+		mu.Unlock()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	})
 }
