@@ -1,7 +1,6 @@
 package editor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +16,9 @@ import (
 // StoredPages are the settings of all pages in a store, those in the trash too,
 // in order of id. Nobody need serve it.
 func StoredPages(ctx context.Context, store storage.Records) (all []Settings, err error) {
-	err = store.List(ctx, "page/", "", func(r storage.Record) error {
+	err = store.List(ctx, pagePrefix, "", func(r storage.Record) error {
 		set, err := decodeSettings(r)
-		all = append(all, set)
+		all = append(all, set.Settings)
 		return err
 	})
 	if err != nil {
@@ -65,12 +64,8 @@ func (ps *Pages) BringBack(ctx context.Context, was Settings, history iter.Seq2[
 	if ps.catalog.hasTitle(set.Title) && CheckTitle(set.Title+restoredTitle) == nil {
 		set.Title += restoredTitle
 	}
-	set, err := ps.catalog.add(ctx, set, b.seq, cmp.Or(b.time, set.Created))
-	if err != nil {
-		return Settings{}, 0, err
-	}
-	ps.listChanged(set.ID)
-	return set, b.seq, nil
+	set, err := ps.catalog.add(ctx, set)
+	return set, b.seq, err
 }
 
 // restoredTitle tells a page that was brought back from one of the same title.

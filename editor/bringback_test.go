@@ -18,7 +18,7 @@ func TestBringBack(t *testing.T) {
 	id := newPage(t, was, "hello")
 	submit(t, was, bob, id, edit("some-client", 1, 1, `[{"insert":"x"}]`))
 	fillPage(t, from, id, 2, 9000)
-	if _, err := was.Change(t.Context(), ann, id, SettingsEdit{Title: new("Plan")}); err != nil {
+	if _, err := was.UpdateSettings(t.Context(), ann, id, SettingsEdit{Title: new("Plan")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := was.Trash(t.Context(), ann, id); err != nil {

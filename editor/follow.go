@@ -90,15 +90,21 @@ func (ps *Pages) publishPresence(id PageID, e presenceEvent) {
 	ps.listChanged(id)
 }
 
-// settingsChanged tells a page's readers of its settings; those of a page
-// that went to the trash, that it is gone.
-func (ps *Pages) settingsChanged(set Settings) {
-	if !set.Trashed.IsZero() {
-		ps.hub.End(string(set.ID), GoneEvent(set.ID, "trashed"))
-	} else if row, ok := ps.catalog.row(set.ID); ok {
-		ps.hub.Publish(string(set.ID), ps.pageEvent(row))
+// settingsChanged publishes a page's settings to its readers, and ends their
+// subscriptions when the page was moved to the trash or deleted. The catalog
+// calls it for each change of settings, whoever made it.
+func (ps *Pages) settingsChanged(before, now listed) {
+	switch {
+	case now.set.ID == "":
+		ps.hub.End(string(before.set.ID), GoneEvent(before.set.ID, "deleted"))
+		ps.hub.Publish(ListTopic, push.Event{Type: "list", Data: goneRow(before.set.ID)})
+		return
+	case !now.set.Trashed.IsZero():
+		ps.hub.End(string(now.set.ID), GoneEvent(now.set.ID, "trashed"))
+	case before.set.ID != "": // else it is new and has no readers yet
+		ps.hub.Publish(string(now.set.ID), ps.pageEvent(now))
 	}
-	ps.listChanged(set.ID)
+	ps.listChanged(now.set.ID)
 }
 
 // GoneEvent tells a reader that a page leaves the line; why is "trashed",
@@ -178,6 +184,10 @@ func (ps *Pages) listChanged(id PageID) {
 func (ps *Pages) tellRow(id PageID) {
 	ps.catalog.mu.Lock()
 	l := ps.catalog.pages[id]
+	if l == nil { // deleted since
+		ps.catalog.mu.Unlock()
+		return
+	}
 	l.telling = false
 	row := *l
 	ps.catalog.mu.Unlock()
@@ -187,17 +197,22 @@ func (ps *Pages) tellRow(id PageID) {
 // rowData is the data of a list event: the page's row, or that it is gone.
 func (ps *Pages) rowData(l listed) []byte {
 	if !l.set.Trashed.IsZero() {
-		type id struct {
-			ID PageID `json:"id"`
-		}
-		return marshal(struct {
-			Page id   `json:"page"`
-			Gone bool `json:"gone"`
-		}{id{l.set.ID}, true})
+		return goneRow(l.set.ID)
 	}
 	return marshal(struct {
 		Page RowJSON `json:"page"`
 	}{ps.RowJSON(ps.row(context.Background(), l, RoleNone))})
+}
+
+// goneRow is the data of a list event for a page that leaves the list.
+func goneRow(gone PageID) []byte {
+	type id struct {
+		ID PageID `json:"id"`
+	}
+	return marshal(struct {
+		Page id   `json:"page"`
+		Gone bool `json:"gone"`
+	}{id{gone}, true})
 }
 
 // A Follow is a request for an open line, as the edge understood it.

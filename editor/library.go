@@ -1,7 +1,6 @@
 package editor
 
 import (
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -58,16 +57,13 @@ func (ps *Pages) Create(ctx context.Context, p Principal, in NewPage) (Page, err
 		return ps.page(ctx, p, set)
 	}
 	created := ps.cfg.Now().UTC().Truncate(time.Millisecond)
-	first, err := ps.writeFirst(ctx, p, id, in.Content)
+	if err := ps.writeFirst(ctx, p, id, in.Content); err != nil {
+		return Page{}, err
+	}
+	set, err := ps.catalog.add(ctx, Settings{ID: id, Title: in.Title, Creator: p.ID, Created: created})
 	if err != nil {
 		return Page{}, err
 	}
-	set := Settings{ID: id, Title: in.Title, Creator: p.ID, Created: created}
-	set, err = ps.catalog.add(ctx, set, first.seq, cmp.Or(first.time, created))
-	if err != nil {
-		return Page{}, err
-	}
-	ps.listChanged(id)
 	return ps.page(ctx, p, set)
 }
 
@@ -87,30 +83,24 @@ func (ps *Pages) NewID(p Principal, key string) PageID {
 }
 
 // writeFirst commits a new page's content before its settings make it
-// visible, and answers where the page then stands.
-func (ps *Pages) writeFirst(ctx context.Context, p Principal, id PageID, content ot.Delta) (view, error) {
+// visible.
+func (ps *Pages) writeFirst(ctx context.Context, p Principal, id PageID, content ot.Delta) error {
 	if content == nil {
-		return view{}, nil
+		return nil
 	}
 	if err := checkContents(content); err != nil {
-		return view{}, err
+		return err
 	}
 	if err := ps.checkFiles(ctx, p, id, content); err != nil {
-		return view{}, err
+		return err
 	}
 	content = content.Normalize()
 	if err := checkContent(content); err != nil {
-		return view{}, err
+		return err
 	}
 	e := Edit{Client: "create-" + string(id), N: 1, Delta: fromEmpty(content)}
-	if _, err := ps.submit(ctx, id, newRequest(e, p.ID)); err != nil {
-		return view{}, err
-	}
-	v, err := ps.look(ctx, id)
-	if err != nil {
-		return view{}, err
-	}
-	return *v, nil
+	_, err := ps.submit(ctx, id, newRequest(e, p.ID))
+	return err
 }
 
 func (ps *Pages) page(ctx context.Context, p Principal, set Settings) (Page, error) {
@@ -173,22 +163,49 @@ func (pg Page) at(seq uint64, changed time.Time) Page {
 // A SettingsEdit says which settings to change; nil leaves one as it is.
 type SettingsEdit struct {
 	Title *string
+	// BaseTitle is the title that Title was made from: the change from it to
+	// Title is merged into the title as it is now. nil: Title replaces that.
+	BaseTitle *string
+	// Key makes the edit safe to repeat: an edit of the same page by the same
+	// principal under the same key, if it is among the last maxTitleEdits, is not
+	// applied again. "": each call is an edit of its own.
+	Key string
 }
 
-// Change changes a page's settings and tells its readers.
-func (ps *Pages) Change(ctx context.Context, p Principal, id PageID, in SettingsEdit) (Page, error) {
-	if in.Title != nil {
-		if err := CheckTitle(*in.Title); err != nil {
-			return Page{}, err
+// check returns a *BadValueError for titles that no page can have.
+func (e SettingsEdit) check() error {
+	if e.Title != nil {
+		if err := CheckTitle(*e.Title); err != nil {
+			return err
 		}
 	}
-	return ps.changeSettings(ctx, p, id, func(set *Settings) error {
+	if e.BaseTitle == nil {
+		return nil
+	}
+	if e.Title == nil {
+		return &BadValueError{"base_title", "is given without a title that was made from it"}
+	}
+	return checkTitle("base_title", *e.BaseTitle)
+}
+
+// UpdateSettings changes a page's settings and publishes them to its readers.
+func (ps *Pages) UpdateSettings(ctx context.Context, p Principal, id PageID, in SettingsEdit) (Page, error) {
+	if err := in.check(); err != nil {
+		return Page{}, err
+	}
+	name := titleEditName(p.ID, in.Key)
+	return ps.changeSettings(ctx, p, id, name, func(set *storedSettings) error {
 		if !set.Trashed.IsZero() {
 			return ErrTrashed
 		}
-		if in.Title != nil {
-			set.Title = *in.Title
+		if in.Title == nil {
+			return nil
 		}
+		title, err := mergeTitle(in.BaseTitle, *in.Title, set.Title)
+		if err != nil {
+			return err
+		}
+		set.Title, set.TitleEdits = title, set.TitleEdits.add(name)
 		return nil
 	})
 }
@@ -196,7 +213,7 @@ func (ps *Pages) Change(ctx context.Context, p Principal, id PageID, in Settings
 // Trash moves a page to the trash; its readers are told that it is gone.
 // A page that is there already stays.
 func (ps *Pages) Trash(ctx context.Context, p Principal, id PageID) error {
-	_, err := ps.changeSettings(ctx, p, id, func(set *Settings) error {
+	_, err := ps.changeSettings(ctx, p, id, "", func(set *storedSettings) error {
 		if set.Trashed.IsZero() {
 			set.Trashed = ps.cfg.Now().UTC().Truncate(time.Millisecond)
 		}
@@ -207,28 +224,40 @@ func (ps *Pages) Trash(ctx context.Context, p Principal, id PageID) error {
 
 // Untrash brings a page back from the trash.
 func (ps *Pages) Untrash(ctx context.Context, p Principal, id PageID) (Page, error) {
-	return ps.changeSettings(ctx, p, id, func(set *Settings) error {
+	return ps.changeSettings(ctx, p, id, "", func(set *storedSettings) error {
 		set.Trashed = time.Time{}
 		return nil
 	})
 }
 
-func (ps *Pages) changeSettings(ctx context.Context, p Principal, id PageID, edit func(*Settings) error) (Page, error) {
-	_, role, err := ps.see(ctx, p, id)
-	switch {
-	case err != nil:
+// changeSettings rewrites a page's settings by edit, if p may edit the page by the
+// settings that edit is applied to: they may be newer than those in the catalog.
+// An edit whose name is among the page's title edits is not applied again, whatever
+// has become of the page and of p's role.
+func (ps *Pages) changeSettings(
+	ctx context.Context, p Principal, id PageID, name string, edit func(*storedSettings) error,
+) (Page, error) {
+	if _, _, err := ps.see(ctx, p, id); err != nil {
 		return Page{}, err
-	case role < RoleEdit:
-		return Page{}, ErrForbidden
-	case ps.Draining():
-		return Page{}, ErrDraining
 	}
-	set, changed, err := ps.catalog.change(ctx, id, edit)
+	set, err := ps.catalog.change(ctx, id, func(set *storedSettings) error {
+		role, err := ps.auth.Role(ctx, p, set.Settings)
+		switch {
+		case err != nil:
+			return fmt.Errorf("role of %s on %s: %w", p.ID, id, err)
+		case role < RoleView:
+			return ErrNotFound
+		case set.TitleEdits.has(name):
+			return nil
+		case role < RoleEdit:
+			return ErrForbidden
+		case ps.Draining():
+			return ErrDraining
+		}
+		return edit(set)
+	})
 	if err != nil {
 		return Page{}, err
-	}
-	if changed {
-		ps.settingsChanged(set)
 	}
 	return ps.page(ctx, p, set)
 }

@@ -77,10 +77,10 @@ func TestSettingsSurviveRestart(t *testing.T) {
 	ps := openPages(t, store, Config{})
 	id, trashed := newPage(t, ps, "hello"), newPage(t, ps, "bye")
 	title := "Minutes"
-	if page, err := ps.Change(t.Context(), bob, id, SettingsEdit{Title: &title}); err != nil || page.Version != 1 || page.Title != title {
+	if page, err := ps.UpdateSettings(t.Context(), bob, id, SettingsEdit{Title: &title}); err != nil || page.Version != 1 || page.Title != title {
 		t.Errorf("Change = %+v, %v", page, err)
 	}
-	if page, err := ps.Change(t.Context(), bob, id, SettingsEdit{Title: &title}); err != nil || page.Version != 1 {
+	if page, err := ps.UpdateSettings(t.Context(), bob, id, SettingsEdit{Title: &title}); err != nil || page.Version != 1 {
 		t.Errorf("the same title again is version %d, %v, want 1", page.Version, err)
 	}
 	if err := ps.Trash(t.Context(), ann, trashed); err != nil {

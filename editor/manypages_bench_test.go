@@ -3,6 +3,7 @@ package editor
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -45,8 +46,8 @@ func storePage(store storage.Store, i int) error {
 	if err != nil {
 		return err
 	}
-	c := newCatalog(store)
-	if err := c.put(ctx, Settings{ID: id, Title: fmt.Sprintf("Page number %d", i), Creator: "ann", Created: at}, 0); err != nil {
+	c := newCatalog(store, slog.New(slog.DiscardHandler))
+	if err := c.put(ctx, storedSettings{Settings: Settings{ID: id, Title: fmt.Sprintf("Page number %d", i), Creator: "ann", Created: at}}, 0); err != nil {
 		return err
 	}
 	_, err = store.Put(ctx, storage.Record{Key: excerptKey(id), Value: append([]byte{1}, text...)})

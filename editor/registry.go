@@ -163,11 +163,12 @@ func Open(ctx context.Context, cfg Config, store storage.Store, auth Authorizer,
 	if ps.secret, err = storage.Secret(ctx, store, "secret/page-ids"); err != nil {
 		return nil, fmt.Errorf("read the key for page ids: %w", err)
 	}
-	if ps.catalog, err = openCatalog(ctx, store); err != nil {
+	if ps.catalog, err = openCatalog(ctx, ps.cfg, store); err != nil {
 		return nil, err
 	}
 	ps.hub = push.NewHub(ps.cfg.pushConfig(), source{ps})
 	ps.presence = newPresence(ps)
+	ps.catalog.notify(ps.settingsChanged)
 	ps.checkpoints = newCheckpointer(store, ps.cfg.Logger)
 	writing, stop := context.WithCancel(context.Background())
 	ps.stopWriting = stop
@@ -216,6 +217,7 @@ func (ps *Pages) close() {
 	ps.running.Wait()
 	ps.stopWriting()
 	ps.writing.Wait()
+	ps.catalog.close()
 	ps.presence.close()
 	ps.hub.Close()
 }

@@ -27,7 +27,8 @@ func (ps *Pages) loadedPages() int {
 // every kind.
 func TestCatalogOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 0))
-	c := newCatalog(nil)
+	c := newCatalog(nil, nil)
+	c.sorted = true
 	at := func() time.Time { return time.UnixMilli(1000 + random.Int64N(50)).UTC() }
 	var ids []PageID
 	for range 2000 {

@@ -77,10 +77,12 @@ func bringPage(ctx context.Context, env environ, cfg keepConfig, backup *bolt.St
 
 // packPage writes a page of a backup as parts.
 func packPage(ctx context.Context, env environ, backup *bolt.Store, was editor.Settings, losses *losses, to io.Writer) error {
+	people := account.New(backup, time.Now)
+	defer people.Close()
 	var bar *progress
 	defer func() { bar.end() }()
 	return control.PackPage(ctx, control.PageSource{
-		Store: backup, Page: was, Author: account.New(backup, time.Now).Author,
+		Store: backup, Page: was, Author: people.Author,
 		Lost: func(h storage.Hash) {
 			losses.add(fmt.Sprintf("the file %v, which the page names, is not in the backup, or damaged there", h))
 		},

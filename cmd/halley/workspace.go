@@ -52,7 +52,7 @@ func openWorkspace(
 	if err != nil {
 		return nil, err
 	}
-	people.ExpiryNow = store.Now
+	people.ExpiryNow, people.Logger = store.Now, cfg.Logger
 	w := &workspace{store: store, accounts: account.NewWithConfig(store, people), metrics: cfg.Metrics}
 	pages.Logger, pages.Budget, cfg.Budget = cfg.Logger, memory, memory
 	w.pages, err = editor.Open(ctx, pages, store, editor.OpenWorkspace{}, w.accounts)

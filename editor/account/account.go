@@ -2,9 +2,10 @@
 // these are guests, who gave only a name; accounts with passwords, API tokens
 // and shared links have their place here.
 //
-// Everything is kept in storage.Records and looked up there, through a small
-// cache; a session's cookie holds only a random key, of which the store has
-// the hash. Safe for concurrent use.
+// Everything is kept in storage.Records. Bounded caches in front of it are kept
+// current by Records.Watch, so that what another process changes, such as a
+// session that it ends, takes effect here too. A session's cookie holds only a
+// random key, of which the store has the hash. Safe for concurrent use.
 package account
 
 import (
@@ -15,13 +16,14 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
 	"halley/editor"
-	"halley/editor/bounded"
 	"halley/storage"
 )
 
@@ -49,6 +51,8 @@ type Config struct {
 	// ExpiryNow is the clock by which sessions expire; see storage.Clock, which
 	// does not follow a wall clock that is wrong for a while. Nil means Now.
 	ExpiryNow func() time.Time
+	// Logger gets errors of the background work. Nil discards them.
+	Logger *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -64,6 +68,9 @@ func (c Config) withDefaults() Config {
 	if c.ExpiryNow == nil {
 		c.ExpiryNow = c.Now
 	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	return c
 }
 
@@ -72,23 +79,21 @@ type Accounts struct {
 	cfg     Config
 	records storage.Records
 
-	closing context.Context // ended by Close
-	close   context.CancelFunc
-	// moving is held while sessions get another key or are reviewed, so that a
-	// review never meets a session between its two keys.
-	moving sync.Mutex
+	authors    *cache[editor.Author] // by principal's id
+	sessions   *cache[session]       // by record key
+	generation *cache[uint64]        // under generationKey: that of the sessions that are valid
+	secrets    atomic.Uint64         // see SecretsVersion
 
-	mu       sync.Mutex // guards what follows
-	authors  *bounded.Map[string, editor.Author]
-	sessions map[string]session      // looked up before, by record key
-	endings  uint64                  // how many times sessions ended: what was read before one is not cached
+	closing   context.Context // ended by Close
+	close     context.CancelFunc
+	following sync.WaitGroup // goroutines that follow records
+	reviewing sync.Mutex     // held by review
+
+	mu       sync.Mutex              // guards what follows
 	open     map[string]*openSession // those with open streams, by record key
 	timer    *time.Timer             // calls review; nil before the first stream
 	reviewAt time.Time               // when it will; zero: not until another stream opens
-	// generation is that of the sessions that are valid; known tells whether it
-	// was read.
-	generation      uint64
-	generationKnown bool
+	endedAll uint64                  // sessions of earlier generations have ended
 }
 
 // New serves the accounts that records keep, with the default Config.
@@ -96,17 +101,20 @@ func New(records storage.Records, now func() time.Time) *Accounts {
 	return NewWithConfig(records, Config{Now: now})
 }
 
-// NewWithConfig serves the accounts that records keep. Close it when done.
+// NewWithConfig serves the accounts that records keep. The caller calls Close,
+// before it closes the store.
 func NewWithConfig(records storage.Records, cfg Config) *Accounts {
 	a := &Accounts{
 		cfg: cfg.withDefaults(), records: records,
-		authors: bounded.New[string, editor.Author](maxCached, 0), sessions: map[string]session{}, open: map[string]*openSession{},
+		authors: newCache[editor.Author](maxCached), sessions: newCache[session](maxCached), generation: newCache[uint64](1),
+		open: map[string]*openSession{},
 	}
 	a.closing, a.close = context.WithCancel(context.Background())
+	a.follow()
 	return a
 }
 
-// Close stops watching open sessions. It waits for a review that has begun.
+// Close ends the background work and waits for it.
 func (a *Accounts) Close() {
 	a.close()
 	a.mu.Lock()
@@ -114,8 +122,9 @@ func (a *Accounts) Close() {
 		a.timer.Stop()
 	}
 	a.mu.Unlock()
-	a.moving.Lock() // a review has ended, and later ones return at once
-	defer a.moving.Unlock()
+	a.reviewing.Lock() // a review has ended, and later ones return at once
+	defer a.reviewing.Unlock()
+	a.following.Wait()
 }
 
 type person struct {
@@ -146,12 +155,21 @@ func (a *Accounts) Rename(ctx context.Context, p editor.Principal, name string) 
 	if err != nil {
 		return p, err
 	}
-	r, err := a.records.Get(ctx, "person/"+p.ID)
-	if err != nil {
-		return p, err
-	}
 	p.Name = name
-	return p, a.putPerson(ctx, p, r.Version)
+	for {
+		r, err := a.records.Get(ctx, personPrefix+p.ID)
+		if err == nil {
+			err = a.putPerson(ctx, p, r.Version)
+		}
+		if !isConflict(err) { // else it was renamed just now; the later name stays
+			return p, err
+		}
+	}
+}
+
+func isConflict(err error) bool {
+	var conflict *storage.ConflictError
+	return errors.As(err, &conflict)
 }
 
 // Remember keeps an author of work that comes from elsewhere, unless somebody is
@@ -160,7 +178,11 @@ func (a *Accounts) Remember(ctx context.Context, id string, author editor.Author
 	if _, err := a.Author(ctx, id); !errors.Is(err, editor.ErrUnknownAuthor) {
 		return err
 	}
-	return a.putPerson(ctx, editor.Principal{ID: id, Name: author.Name, Color: author.Color, Kind: author.Kind}, 0)
+	err := a.putPerson(ctx, editor.Principal{ID: id, Name: author.Name, Color: author.Color, Kind: author.Kind}, 0)
+	if isConflict(err) {
+		return nil // known by now
+	}
+	return err
 }
 
 func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version uint64) error {
@@ -168,46 +190,32 @@ func (a *Accounts) putPerson(ctx context.Context, p editor.Principal, version ui
 	if err != nil {
 		return err
 	}
-	if _, err := a.records.Put(ctx, storage.Record{Key: "person/" + p.ID, Value: value, Version: version}); err != nil {
+	if _, err := a.records.Put(ctx, storage.Record{Key: personPrefix + p.ID, Value: value, Version: version}); err != nil {
 		return fmt.Errorf("store %s: %w", p.ID, err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.authors.Put(p.ID, editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}, time.Time{})
+	a.authors.drop(p.ID) // the watch does it too, but perhaps later than the caller looks
 	return nil
 }
 
 // Author is who made a change, by principal's id; editor.ErrUnknownAuthor.
 func (a *Accounts) Author(ctx context.Context, id string) (editor.Author, error) {
-	if author, ok := a.cached(id); ok {
+	if author, ok := a.authors.get(id); ok {
 		return author, nil
 	}
-	r, err := a.records.Get(ctx, "person/"+id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return editor.Author{}, editor.ErrUnknownAuthor
-	}
-	if err != nil {
-		return editor.Author{}, err
-	}
-	var p person
-	if err := json.Unmarshal(r.Value, &p); err != nil {
-		return editor.Author{}, fmt.Errorf("person %s: %w", id, err)
-	}
-	author := editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.authors.Put(id, author, time.Time{})
-	return author, nil
-}
-
-func (a *Accounts) cached(id string) (editor.Author, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	// A cache that nothing expires from needs no clock.
-	if author := a.authors.Get(id, time.Time{}); author != nil {
-		return *author, true
-	}
-	return editor.Author{}, false
+	return a.authors.load(id, func() (editor.Author, bool, error) {
+		r, err := a.records.Get(ctx, personPrefix+id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return editor.Author{}, false, editor.ErrUnknownAuthor
+		}
+		if err != nil {
+			return editor.Author{}, false, err
+		}
+		var p person
+		if err := json.Unmarshal(r.Value, &p); err != nil {
+			return editor.Author{}, false, fmt.Errorf("person %s: %w", id, err)
+		}
+		return editor.Author{Name: p.Name, Color: p.Color, Kind: p.Kind}, true, nil
+	})
 }
 
 // Program is a principal for whoever runs the server, at its own command
@@ -217,6 +225,9 @@ func (a *Accounts) Program(ctx context.Context, id, name string) (editor.Princip
 	_, err := a.Author(ctx, id)
 	if errors.Is(err, editor.ErrUnknownAuthor) {
 		err = a.putPerson(ctx, p, 0)
+	}
+	if isConflict(err) {
+		err = nil // another call has made it
 	}
 	if errors.Is(err, storage.ErrDiskFull) {
 		err = nil // it may read, and what it writes is refused anyway; the next use tries again

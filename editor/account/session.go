@@ -26,12 +26,26 @@ type session struct {
 	User    string    `json:"user"`
 	Started time.Time `json:"started"`
 	Used    time.Time `json:"used"` // up to one part of the idle time ago
-	// Generation is the version of the record generationKey when the session
-	// was made. EndAll makes a new one: earlier sessions are no longer valid.
+	// Generation is the version that the record generationKey had when the session
+	// was made. EndAll writes a new version: sessions of earlier ones are no longer
+	// valid.
 	Generation uint64 `json:"generation,omitempty"`
+	// Next is the record key under which the session goes on, after its key was
+	// renewed. The record stays for movedFor, so that every process that has
+	// streams open on it moves them. "": the session is under this key.
+	Next string `json:"next,omitempty"`
 }
 
-const generationKey = "session-generation"
+const movedFor = time.Minute
+
+// A movedError is ErrNoSession for a session whose key was renewed.
+type movedError struct{ next string }
+
+func (e *movedError) Error() string { return "the session's key was renewed" }
+
+func (e *movedError) Unwrap() error { return ErrNoSession }
+
+const generationKey = sessionPrefix + "-generation"
 
 // end is when the session expires unless it is used.
 func (c *Config) end(s session) time.Time {
@@ -73,7 +87,13 @@ func (a *Accounts) SignInGuest(ctx context.Context, name string) (p editor.Princ
 	if err := a.putPerson(ctx, p, 0); err != nil {
 		return editor.Principal{}, "", err
 	}
-	if key, _, err = a.newSession(ctx, id, a.cfg.Now().UTC()); err != nil {
+	// Not the cached one: another process may have ended all sessions just now,
+	// and this one comes after that.
+	generation, err := a.storedGeneration(ctx)
+	if err != nil {
+		return editor.Principal{}, "", err
+	}
+	if key, _, err = a.newSession(ctx, session{User: id, Started: a.cfg.Now().UTC(), Generation: generation}); err != nil {
 		return editor.Principal{}, "", err
 	}
 	return p, key, nil
@@ -101,38 +121,54 @@ func (a *Accounts) SignInAgain(ctx context.Context, key, name string) (editor.Pr
 
 // renewKey moves the session under record key old to a new key.
 func (a *Accounts) renewKey(ctx context.Context, old string) (key string, err error) {
-	a.moving.Lock()
-	defer a.moving.Unlock()
 	s, err := a.session(ctx, old)
 	if err != nil {
 		return "", err
 	}
-	key, s, err = a.newSession(ctx, s.User, s.Started)
+	key, s, err = a.newSession(ctx, s)
 	if err != nil {
 		return "", err
 	}
-	// Where it cannot be told whether the old one is gone, the new key goes out
+	next := sessionKey(key)
+	// If it is not known whether the old one has ended, the new key is returned
 	// all the same: the person must not lose both.
-	if err := a.deleteSession(ctx, old); err != nil && !errors.Is(err, storage.ErrUnknown) {
-		return "", err
+	if err := a.endOldKey(ctx, old, next); err != nil && !errors.Is(err, storage.ErrUnknown) {
+		return "", errors.Join(err, a.deleteSession(ctx, next))
 	}
+	a.sessions.drop(old)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.dropCached(old)
-	if o := a.open[old]; o != nil {
-		delete(a.open, old)
-		o.key, o.session = sessionKey(key), s
-		a.open[o.key] = o
+	a.moveStreams(old, next)
+	if o := a.open[next]; o != nil {
+		o.session = s
 	}
 	return key, nil
 }
 
-func (a *Accounts) newSession(ctx context.Context, user string, started time.Time) (key string, s session, err error) {
-	generation, err := a.currentGeneration(ctx)
+// endOldKey makes the record of a session say that the session goes on under next;
+// ErrNoSession if it has ended or goes on under another key already.
+func (a *Accounts) endOldKey(ctx context.Context, old, next string) error {
+	value, err := json.Marshal(session{Next: next})
 	if err != nil {
-		return "", session{}, err
+		return err
 	}
-	key, s = random(24), session{User: user, Started: started, Used: a.cfg.Now().UTC(), Generation: generation}
+	for {
+		_, version, err := a.validSession(ctx, old)
+		if err != nil {
+			return err
+		}
+		expires := a.cfg.ExpiryNow().Add(movedFor)
+		_, err = a.records.Put(ctx, storage.Record{Key: old, Value: value, Version: version, Expires: expires})
+		if !isConflict(err) { // else it was used or ended just now
+			return err
+		}
+	}
+}
+
+// newSession stores s, as used now, under a new key.
+func (a *Accounts) newSession(ctx context.Context, s session) (key string, _ session, err error) {
+	key = random(24)
+	s.Used = a.cfg.Now().UTC()
 	return key, s, a.putSession(ctx, sessionKey(key), s, 0)
 }
 
@@ -153,11 +189,10 @@ func (a *Accounts) deleteSession(ctx context.Context, k string) error {
 		if err == nil {
 			err = a.records.Delete(ctx, k, r.Version)
 		}
-		var changed *storage.ConflictError
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 			return nil
-		case !errors.As(err, &changed):
+		case !isConflict(err):
 			return err
 		}
 	}
@@ -176,67 +211,60 @@ func (a *Accounts) Session(ctx context.Context, key string) (editor.Principal, e
 	return editor.Principal{ID: s.User, Name: author.Name, Color: author.Color, Kind: author.Kind}, nil
 }
 
-// session reads the store only where the session is not cached, or its use must
-// be stored. A session that has expired is refused, not deleted: the clock may
-// be wrong. The store frees its space in time.
+// session reads the store only if the session is not cached, or its use must be
+// stored. A session that has expired is refused, not deleted: the clock may be
+// wrong. The store frees its space in time.
 func (a *Accounts) session(ctx context.Context, k string) (session, error) {
 	now := a.cfg.Now().UTC()
-	a.mu.Lock()
-	s, known := a.sessions[k]
-	endings := a.endings
-	a.mu.Unlock()
-	if known && a.cfg.expired(s) {
+	s, known := a.sessions.get(k)
+	switch {
+	case known && a.cfg.expired(s):
 		return session{}, ErrNoSession
-	}
-	if known && !a.cfg.stale(s, now) {
+	case known && !a.cfg.stale(s, now):
 		return s, nil
 	}
+	return a.sessions.load(k, func() (session, bool, error) { return a.readSession(ctx, k, now) })
+}
+
+// readSession reads a session and stores its use when that is due. keep is false
+// if the use could not be stored: a full disk does not sign anybody out, and the
+// next use tries again.
+func (a *Accounts) readSession(ctx context.Context, k string, now time.Time) (s session, keep bool, err error) {
+	for {
+		s, version, err := a.validSession(ctx, k)
+		if err != nil || !a.cfg.stale(s, now) {
+			return s, err == nil, err
+		}
+		s = s.touch(now)
+		err = a.putSession(ctx, k, s, version)
+		if !isConflict(err) { // else it was used or ended just now
+			return s, err == nil, nil
+		}
+	}
+}
+
+func (a *Accounts) validSession(ctx context.Context, k string) (s session, version uint64, err error) {
 	r, err := a.records.Get(ctx, k)
 	if errors.Is(err, storage.ErrNotFound) {
-		return session{}, ErrNoSession
+		return session{}, 0, ErrNoSession
 	}
 	if err != nil {
-		return session{}, err
+		return session{}, 0, err
 	}
-	s = session{}
 	if err := json.Unmarshal(r.Value, &s); err != nil {
-		return session{}, fmt.Errorf("session: %w", err)
+		return session{}, 0, fmt.Errorf("session: %w", err)
+	}
+	if s.Next != "" {
+		return session{}, 0, &movedError{s.Next}
 	}
 	generation, err := a.currentGeneration(ctx)
 	if err != nil {
-		return session{}, err
+		return session{}, 0, err
 	}
-	if s.Generation != generation || a.cfg.expired(s) {
-		return session{}, ErrNoSession
+	if s.Generation < generation || a.cfg.expired(s) {
+		return session{}, 0, ErrNoSession
 	}
-	if a.cfg.stale(s, now) {
-		s = s.touch(now)
-		// A full disk does not sign anybody out; the next use tries again.
-		if a.putSession(ctx, k, s, r.Version) != nil {
-			return s, nil
-		}
-	}
-	a.cache(k, s, endings)
-	return s, nil
-}
-
-// cache keeps s, unless a session ended since endings was read.
-func (a *Accounts) cache(k string, s session, endings uint64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if endings != a.endings {
-		return
-	}
-	if len(a.sessions) >= maxCached {
-		clear(a.sessions)
-	}
-	a.sessions[k] = s
-}
-
-// dropCached forgets a session that has ended. The caller holds mu.
-func (a *Accounts) dropCached(k string) {
-	delete(a.sessions, k)
-	a.endings++
+	return s, r.Version, nil
 }
 
 // SignOut ends a session and every open stream that runs on it.
@@ -245,30 +273,26 @@ func (a *Accounts) SignOut(ctx context.Context, key string) error {
 	if err := a.deleteSession(ctx, k); err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.dropCached(k)
-	a.endStreams(k)
+	a.sessionEnded(k)
 	return nil
 }
 
 func (a *Accounts) currentGeneration(ctx context.Context) (uint64, error) {
-	a.mu.Lock()
-	generation, known := a.generation, a.generationKnown
-	a.mu.Unlock()
-	if known {
+	if generation, ok := a.generation.get(generationKey); ok {
 		return generation, nil
 	}
-	r, err := a.records.Get(ctx, generationKey) // version 0 where there is none
+	return a.generation.load(generationKey, func() (uint64, bool, error) {
+		generation, err := a.storedGeneration(ctx)
+		return generation, true, err
+	})
+}
+
+func (a *Accounts) storedGeneration(ctx context.Context) (uint64, error) {
+	r, err := a.records.Get(ctx, generationKey) // version 0 if there is none
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return 0, fmt.Errorf("read the sessions' generation: %w", err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.generationKnown { // EndAll may have been quicker
-		a.generation, a.generationKnown = r.Version, true
-	}
-	return a.generation, nil
+	return r.Version, nil
 }
 
 // EndAll ends all sessions and every open stream on them, and renews the keys of
@@ -279,14 +303,7 @@ func (a *Accounts) EndAll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("end all sessions: %w", err)
 	}
-	a.mu.Lock()
-	a.generation, a.generationKnown = max(a.generation, version), true
-	clear(a.sessions)
-	a.endings++
-	for k := range a.open {
-		a.endStreams(k)
-	}
-	a.mu.Unlock()
+	a.generationEnded(version)
 	for _, key := range cookieKeys {
 		fresh := make([]byte, 32)
 		rand.Read(fresh)
@@ -305,18 +322,17 @@ func (a *Accounts) replace(ctx context.Context, key string, value []byte) (versi
 			return 0, err
 		}
 		version, err = a.records.Put(ctx, storage.Record{Key: key, Value: value, Version: r.Version})
-		var changed *storage.ConflictError
-		if !errors.As(err, &changed) {
+		if !isConflict(err) {
 			return version, err
 		}
 	}
 }
 
 // cookieKeys are the records of the keys that cookies are signed and encrypted with.
-var cookieKeys = [...]string{"secret/cookie-sign", "secret/cookie-hide"}
+var cookieKeys = [...]string{secretPrefix + "sign", secretPrefix + "hide"}
 
 // CookieKeys returns the keys that cookies are signed and encrypted with, 32
-// bytes each. EndAll renews them.
+// bytes each. EndAll renews them; see SecretsVersion.
 func (a *Accounts) CookieKeys(ctx context.Context) (sign, encrypt []byte, err error) {
 	if sign, err = storage.Secret(ctx, a.records, cookieKeys[0]); err == nil {
 		encrypt, err = storage.Secret(ctx, a.records, cookieKeys[1])
@@ -327,7 +343,13 @@ func (a *Accounts) CookieKeys(ctx context.Context) (sign, encrypt []byte, err er
 	return sign, encrypt, nil
 }
 
+// SecretsVersion is a number that grows after the keys of CookieKeys were renewed,
+// by any process. It may also grow without a reason.
+func (a *Accounts) SecretsVersion() uint64 { return a.secrets.Load() }
+
+// sessionKey is the key of a session's record.
 func sessionKey(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return "session/" + base64.RawURLEncoding.EncodeToString(sum[:])
+	text := append(make([]byte, 0, 64), sessionPrefix+"/"...)
+	return string(base64.RawURLEncoding.AppendEncode(text, sum[:]))
 }

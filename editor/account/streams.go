@@ -41,13 +41,26 @@ func (a *Accounts) Watch(ctx context.Context, key string, over func()) (forget f
 		a.forget(w)
 		return nil, err
 	}
+	if !a.watched(w, s) {
+		a.forget(w)
+		return nil, ErrNoSession
+	}
+	return func() { a.forget(w) }, nil
+}
+
+// watched notes the session of a new stream. false: all sessions of its generation
+// have ended since it was looked up.
+func (a *Accounts) watched(w *watch, s session) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if w.in.session.User == "" { // else it was looked up by another stream or a new key
+	if s.Generation < a.endedAll {
+		return false
+	}
+	if w.in.session.User == "" { // else it was looked up by another stream or under a new key
 		w.in.session = s
 	}
 	a.schedule(a.pause(w.in.session))
-	return func() { a.forget(w) }, nil
+	return true
 }
 
 func (a *Accounts) addWatch(k string, over func()) *watch {
@@ -100,6 +113,31 @@ func (a *Accounts) endStreams(k string) {
 	}
 }
 
+// moveStreams makes the streams of one session part of another. The caller holds mu.
+func (a *Accounts) moveStreams(from, to string) {
+	o, into := a.open[from], a.open[to]
+	if o == nil || from == to {
+		return
+	}
+	delete(a.open, from)
+	if into == nil {
+		o.key = to
+		a.open[to] = o
+		return
+	}
+	if into.session.User == "" {
+		into.session = o.session // Watch is about to look it up
+	}
+	w, last := o.first, o.first.prev
+	for in := w; in.in != into; in = in.next {
+		in.in = into
+	}
+	end := into.first.prev
+	end.next, w.prev = w, end
+	last.next, into.first.prev = into.first, last
+	o.first = nil
+}
+
 // due is how long an open session needs no attention: until its use must be
 // stored again, or it ends.
 func (a *Accounts) due(s session) time.Duration {
@@ -114,14 +152,13 @@ func (a *Accounts) pause(s session) time.Duration {
 // review stores the use of open sessions, and ends the streams of those that
 // have expired. One timer calls it for all sessions, while streams are open.
 func (a *Accounts) review() {
-	a.moving.Lock()
-	defer a.moving.Unlock()
+	a.reviewing.Lock()
+	defer a.reviewing.Unlock()
 	if a.closing.Err() != nil {
 		return
 	}
 	for _, k := range a.dueSessions() {
-		s, err := a.session(a.closing, k)
-		a.reviewed(k, s, err)
+		a.lookAgain(k)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -171,10 +208,13 @@ func (a *Accounts) reviewed(k string, s session, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.open[k]
+	var moved *movedError
 	switch {
 	case o == nil:
 	case err == nil:
 		o.session = s
+	case errors.As(err, &moved):
+		a.moveStreams(k, moved.next)
 	case errors.Is(err, ErrNoSession) || a.cfg.expired(o.session):
 		a.endStreams(k)
 	}

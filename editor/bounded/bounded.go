@@ -113,3 +113,9 @@ func (m *Map[K, V]) pushNewest(e *entry[K, V]) {
 }
 
 func (e *entry[K, V]) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
+
+// Clear removes all entries.
+func (m *Map[K, V]) Clear() {
+	clear(m.entries)
+	m.ends.prev, m.ends.next = &m.ends, &m.ends
+}

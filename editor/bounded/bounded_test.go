@@ -79,3 +79,20 @@ func TestPutReplaces(t *testing.T) {
 		t.Error("Put does not replace the value of an entry that is there")
 	}
 }
+
+// TestClear: a map that was cleared is empty and goes on as a new one.
+func TestClear(t *testing.T) {
+	m := New[int, int](2, 0)
+	m.Put(1, 1, start)
+	m.Put(2, 2, start)
+	m.Clear()
+	if m.Len() != 0 || m.Get(1, start) != nil {
+		t.Errorf("%d entries after Clear, want none", m.Len())
+	}
+	for key := range 3 {
+		m.Put(key, key, start)
+	}
+	if m.Len() != 2 || m.Get(0, start) != nil || m.Get(2, start) == nil {
+		t.Error("a cleared map does not keep the newest two of three entries")
+	}
+}

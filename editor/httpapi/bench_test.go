@@ -51,6 +51,9 @@ func (w *answerOnly) Header() http.Header         { return w.header }
 func (w *answerOnly) Write(p []byte) (int, error) { return len(p), nil }
 func (w *answerOnly) WriteHeader(status int)      { w.status = status }
 
+func (w *answerOnly) SetReadDeadline(time.Time) error  { return nil }
+func (w *answerOnly) SetWriteDeadline(time.Time) error { return nil }
+
 // BenchmarkLimits is what an edit's limits cost, with 1,000 people at work.
 func BenchmarkLimits(b *testing.B) {
 	now := time.Unix(0, 0)

@@ -69,12 +69,17 @@ func (s *Server) timed(w http.ResponseWriter, r *http.Request) (*timedWriter, *h
 	}
 	peer.Begin()
 	out := &timedWriter{
-		ResponseWriter: w, control: http.NewResponseController(w), peer: peer, held: held{memory: s.memory}, turns: s.turns,
+		ResponseWriter: w, control: *http.NewResponseController(w), peer: peer, held: held{memory: s.memory}, turns: s.turns,
 		deadline: deadline{left: answerGrace, grace: answerGrace, least: answerRate, most: streamedRate},
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		b := &timedBody{
-			from: r.Body, control: out.control, peer: peer,
+		var in struct { // one allocation for both
+			body    timedBody
+			request http.Request
+		}
+		b := &in.body
+		*b = timedBody{
+			from: r.Body, control: &out.control, peer: peer,
 			deadline: deadline{left: bodyGrace, grace: bodyGrace, least: bodyRate, most: heldRate},
 		}
 		// From now on, not from the first read: what nobody reads, net/http
@@ -82,7 +87,8 @@ func (s *Server) timed(w http.ResponseWriter, r *http.Request) (*timedWriter, *h
 		b.extend(time.Now())
 		// A copy, since net/http looks at the body that it made itself to see
 		// whether the rest of it is worth waiting for.
-		r = r.WithContext(r.Context())
+		in.request = *r
+		r = &in.request
 		r.Body, out.body = b, b
 	}
 	return out, r
@@ -120,10 +126,11 @@ func (b *timedBody) extend(now time.Time) {
 // it: they have deadlines of their own.
 type timedWriter struct {
 	http.ResponseWriter
-	control  *http.ResponseController
+	control  http.ResponseController
 	peer     Peer
 	deadline deadline
 	body     *timedBody // nil: none
+	caller   caller
 	held     held
 	turns    turns
 	turn     bool // that it has a turn

@@ -33,7 +33,7 @@ func (s *Server) logCall(c *gin.Context, took time.Duration) {
 		return
 	}
 	fields := []slog.Attr{
-		slog.String("request", requestID(c)), slog.String("from", address(c.Request)), slog.Duration("took", took),
+		slog.String("request", requestID(c)), slog.String("from", addressOf(c)), slog.Duration("took", took),
 	}
 	if p := principal(c); !p.Nobody() {
 		fields = append(fields, slog.String("person", p.ID), slog.String("name", p.Name))

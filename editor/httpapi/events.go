@@ -73,7 +73,7 @@ func (s *Server) events(c *gin.Context) {
 	line := in.line(s.pages.Epoch(), refused)
 	line.Reader, line.Hello = p.ID, s.hello
 	forget := func() {}
-	if key := c.GetString(sessionKey); key != "" {
+	if key := callerOf(c).session; key != "" {
 		line.OnOpen = func(end func(why string)) error {
 			stop, err := s.accounts.Watch(ctx, key, func() { end("signed-out") })
 			if err == nil {

@@ -86,13 +86,14 @@ func (o *idempotency) enter(ctx context.Context, key string) (leave func(), err 
 // first answer is given again to the same principal for the same request; the
 // key with another request is refused.
 func (s *Server) idempotent(c *gin.Context, request []byte, make func(ctx context.Context, key string) (reply, error)) {
-	ctx, key := c.Request.Context(), c.GetHeader("Idempotency-Key")
-	if key == "" {
-		s.reply(c)(make(ctx, ""))
+	ctx := c.Request.Context()
+	key, err := idempotencyKey(c)
+	if err != nil {
+		s.fail(c, err)
 		return
 	}
-	if err := editor.CheckClient(key); err != nil {
-		s.fail(c, badRequest("The Idempotency-Key must be 8 to 64 characters from A-Za-z0-9_-."))
+	if key == "" {
+		s.reply(c)(make(ctx, ""))
 		return
 	}
 	who := principal(c)
@@ -132,6 +133,15 @@ func (s *Server) idempotent(c *gin.Context, request []byte, make func(ctx contex
 		err = s.idempotency.note(ctx, name, u, out)
 	}
 	s.reply(c)(out, err)
+}
+
+// idempotencyKey is the request's Idempotency-Key; "" if it has none.
+func idempotencyKey(c *gin.Context) (string, error) {
+	key := c.GetHeader("Idempotency-Key")
+	if key != "" && editor.CheckClient(key) != nil {
+		return "", badRequest("The Idempotency-Key must be 8 to 64 characters from A-Za-z0-9_-.")
+	}
+	return key, nil
 }
 
 func fingerprint(c *gin.Context, request []byte) string {

@@ -211,7 +211,7 @@ func (s *Server) called(c *gin.Context, units float64) bool {
 	l := s.limits
 	return s.within(c,
 		charge{l.calls, bucketKey{who: principal(c).ID}, units},
-		charge{l.callsAt, bucketKey{who: address(c.Request)}, units})
+		charge{l.callsAt, bucketKey{who: addressOf(c)}, units})
 }
 
 // works counts work by the principal: units, and more for what is large; a
@@ -231,7 +231,7 @@ func (s *Server) takeWork(c *gin.Context, units float64, bytes int64) error {
 	units += float64(bytes / bytesPerWork)
 	return l.take(
 		charge{l.work, bucketKey{who: principal(c).ID}, units},
-		charge{l.workAt, bucketKey{who: address(c.Request)}, units},
+		charge{l.workAt, bucketKey{who: addressOf(c)}, units},
 		charge{l.workAll, bucketKey{}, units})
 }
 
@@ -240,12 +240,12 @@ func (s *Server) makesPage(c *gin.Context) bool {
 	l := s.limits
 	return s.within(c,
 		charge{l.pages, bucketKey{who: principal(c).ID}, 1},
-		charge{l.pagesAt, bucketKey{who: address(c.Request)}, 1})
+		charge{l.pagesAt, bucketKey{who: addressOf(c)}, 1})
 }
 
 // signsIn counts a guest who signs in.
 func (s *Server) signsIn(c *gin.Context) bool {
-	l, from := s.limits, address(c.Request)
+	l, from := s.limits, addressOf(c)
 	program := maphash.String(l.seed, c.GetHeader("User-Agent"))
 	return s.within(c,
 		charge{l.signInsAt, bucketKey{who: from}, 1},

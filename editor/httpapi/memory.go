@@ -154,7 +154,7 @@ func (h *held) release() {
 func heldOf(c *gin.Context) *held {
 	h := &timedWriterOf(c.Writer).held
 	if h.from == "" && !isLocal(c.Request.Context()) {
-		h.from = address(c.Request)
+		h.from = addressOf(c)
 	}
 	return h
 }

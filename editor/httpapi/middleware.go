@@ -3,9 +3,8 @@ package httpapi
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,23 +15,18 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-const requestKey = "halley.request"
-
-func requestID(c *gin.Context) string { return c.GetString(requestKey) }
-
 // trace names the request and logs it when it ends.
 func (s *Server) trace(c *gin.Context) {
-	raw := make([]byte, 9)
-	rand.Read(raw)
-	id := base64.RawURLEncoding.EncodeToString(raw)
-	c.Set(requestKey, id)
-	c.Header("X-Request-Id", id)
+	callerOf(c).nameRequest(c.Writer.Header())
 	start := time.Now()
 	c.Next()
 	s.metrics.Answered(c.Request.Method, c.FullPath(), c.Writer.Status())
 	s.logCall(c, time.Since(start))
-	s.logger.Debug("request", "request", id, "method", c.Request.Method, "path", c.Request.URL.Path,
-		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start), "from", address(c.Request))
+	if !s.logger.Enabled(c.Request.Context(), slog.LevelDebug) {
+		return // before the arguments are allocated
+	}
+	s.logger.Debug("request", "request", requestID(c), "method", c.Request.Method, "path", c.Request.URL.Path,
+		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "took", time.Since(start), "from", addressOf(c))
 }
 
 // recover turns a broken invariant of ours into a 500 for one caller.

@@ -198,15 +198,23 @@ func matchesTag(header, tag string) bool {
 }
 
 type patchBody struct {
-	Title *string `json:"title"`
+	Title     *string `json:"title"`
+	BaseTitle *string `json:"base_title"`
 }
 
+// patchPage changes a page's title. The Idempotency-Key goes to the page and not
+// through onceOnly: the page notes it in the same write as the title, and a title
+// edit that is sent again is answered with the page as it is now.
 func (s *Server) patchPage(c *gin.Context) {
 	serveJSON(s, c, func(ctx context.Context, p editor.Principal, in patchBody) (editor.PageJSON, error) {
 		if in.Title == nil {
 			return editor.PageJSON{}, badRequest("Nothing to change: give \"title\".")
 		}
-		page, err := s.pages.Change(ctx, p, pageID(c), editor.SettingsEdit{Title: in.Title})
+		key, err := idempotencyKey(c)
+		if err != nil {
+			return editor.PageJSON{}, err
+		}
+		page, err := s.pages.UpdateSettings(ctx, p, pageID(c), editor.SettingsEdit{Title: in.Title, BaseTitle: in.BaseTitle, Key: key})
 		return s.pages.JSON(page), err
 	})
 }

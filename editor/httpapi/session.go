@@ -11,13 +11,7 @@ import (
 	"halley/editor/account"
 )
 
-const (
-	principalKey = "halley.principal"
-	sessionKey   = "halley.session"
-	oldCookieKey = "halley.old-cookie" // whether the session came in a cookie of the old name
-)
-
-// identify finds out who is asking. Whether they may is not its business.
+// identify finds out who is asking. Whether they may is checked elsewhere.
 func (s *Server) identify(c *gin.Context) {
 	ctx := c.Request.Context()
 	if isLocal(ctx) {
@@ -26,7 +20,7 @@ func (s *Server) identify(c *gin.Context) {
 			s.fail(c, err)
 			return
 		}
-		c.Set(principalKey, p)
+		callerOf(c).principal = p
 		return
 	}
 	if c.GetHeader("Authorization") != "" {
@@ -36,7 +30,12 @@ func (s *Server) identify(c *gin.Context) {
 		})
 		return
 	}
-	for key, cookie := range s.cookies.Load().keys(c.Request) {
+	cookies, err := s.currentCookies(ctx)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	for key, cookie := range cookies.keys(c.Request) {
 		p, err := s.accounts.Session(ctx, key)
 		if errors.Is(err, account.ErrNoSession) {
 			continue // a cookie that somebody planted may come before the right one
@@ -45,18 +44,10 @@ func (s *Server) identify(c *gin.Context) {
 			s.fail(c, err)
 			return
 		}
-		c.Set(principalKey, p)
-		c.Set(sessionKey, key)
-		c.Set(oldCookieKey, cookie == oldCookieName)
+		who := callerOf(c)
+		who.principal, who.session, who.oldCookie = p, key, cookie == oldCookieName
 		return
 	}
-}
-
-// principal is whoever is asking; the zero Principal is nobody.
-func principal(c *gin.Context) editor.Principal {
-	p, _ := c.Get(principalKey)
-	who, _ := p.(editor.Principal)
-	return who
 }
 
 // signedIn refuses nobody.
@@ -82,8 +73,8 @@ func (s *Server) getSession(c *gin.Context) {
 		s.fail(c, editor.ErrSignedOut)
 		return
 	}
-	if c.GetBool(oldCookieKey) {
-		if err := s.setCookie(c, c.GetString(sessionKey)); err != nil {
+	if who := callerOf(c); who.oldCookie {
+		if err := s.setCookie(c, who.session); err != nil {
 			s.fail(c, err)
 			return
 		}
@@ -116,14 +107,14 @@ func (s *Server) signIn(c *gin.Context) {
 		return
 	}
 	// First the others: an error must not cost the person the session they have.
-	err := s.endSessions(c, c.GetString(sessionKey))
+	err := s.endSessions(c, callerOf(c).session)
 	var p editor.Principal
 	var key string
 	if err == nil {
 		p, key, err = s.enter(c, *in.Name)
 	}
 	if err == nil {
-		c.Set(principalKey, p)
+		callerOf(c).principal = p
 	}
 	if err == nil {
 		err = s.setCookie(c, key)
@@ -134,7 +125,7 @@ func (s *Server) signIn(c *gin.Context) {
 func (s *Server) enter(c *gin.Context, name string) (p editor.Principal, key string, err error) {
 	ctx := c.Request.Context()
 	if principal(c).Kind == editor.KindGuest {
-		p, key, err = s.accounts.SignInAgain(ctx, c.GetString(sessionKey), name)
+		p, key, err = s.accounts.SignInAgain(ctx, callerOf(c).session, name)
 		if !errors.Is(err, account.ErrNoSession) {
 			return p, key, err
 		}
@@ -144,7 +135,11 @@ func (s *Server) enter(c *gin.Context, name string) (p editor.Principal, key str
 
 // endSessions ends every session whose key the request sent, but that of keep.
 func (s *Server) endSessions(c *gin.Context, keep string) error {
-	for key := range s.cookies.Load().keys(c.Request) {
+	cookies, err := s.currentCookies(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	for key := range cookies.keys(c.Request) {
 		if key == keep {
 			continue
 		}
@@ -169,7 +164,25 @@ func (s *Server) signOut(c *gin.Context) {
 
 // setCookie gives the browser its session's key; "" takes it away.
 func (s *Server) setCookie(c *gin.Context, key string) error {
-	return s.cookies.Load().write(c.Writer, c.Request, key, s.isHTTPS(c.Request))
+	cookies, err := s.currentCookies(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	return cookies.write(c.Writer, c.Request, key, s.isHTTPS(c.Request))
+}
+
+// currentCookies returns the cookies under their current keys, which another
+// process may have renewed.
+func (s *Server) currentCookies(ctx context.Context) (*cookies, error) {
+	if known := s.cookies.Load(); known.version == s.accounts.SecretsVersion() {
+		return known, nil
+	}
+	fresh, err := newCookies(ctx, s.accounts, s.store.Epoch())
+	if err != nil {
+		return nil, err
+	}
+	s.cookies.Store(fresh)
+	return fresh, nil
 }
 
 // EndSessions ends all sessions with their streams, and renews the keys of

@@ -103,7 +103,7 @@ func (s *Server) StreamsApart() int {
 
 // placeFor takes a place for the caller's stream, or refuses it.
 func (s *Server) placeFor(c *gin.Context) (*place, error) {
-	session, from := c.GetString(sessionKey), address(c.Request)
+	session, from := callerOf(c).session, addressOf(c)
 	if session == "" {
 		session = principal(c).ID
 	}
