@@ -1,4 +1,5 @@
 /** What everybody needs: keys for every control, names for every control, a phone's width, the dark. */
+import axeCore from 'axe-core'
 import type { SerializedAXNode } from 'puppeteer-core'
 import { describe, expect } from 'vitest'
 import { untilEqual } from './src/patience'
@@ -6,6 +7,12 @@ import type { Person } from './src/person'
 import { type Stage, test } from './src/stage'
 
 const PHONE = { width: 375, height: 667, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
+
+/** The palette of a page, and colours that somebody chose: black, white, and what is between. */
+const COLORS = [
+  ...'gray red orange yellow green teal blue purple pink brown'.split(' '),
+  ...['#000000', '#ffffff', '#ffff00', '#0000ff', '#808080', '#ff0000'],
+]
 
 /** The screens, each with all that it can show at once. */
 const SCREENS: Record<string, (stage: Stage, who: Person) => Promise<void>> = {
@@ -36,6 +43,25 @@ const SCREENS: Record<string, (stage: Stage, who: Person) => Promise<void>> = {
         { insert: '\n', attributes: { 'code-block': true } },
         { insert: 'quote' },
         { insert: '\n', attributes: { blockquote: true } },
+        { insert: 'A tip' },
+        { insert: '\n', attributes: { callout: 'tip' } },
+        { insert: 'with a ' },
+        { insert: 'link', attributes: { link: 'https://example.org/', background: 'red' } },
+        { insert: '\n', attributes: { callout: 'tip' } },
+        ...['info', 'warning'].flatMap(callout => [
+          { insert: callout },
+          { insert: '\n', attributes: { callout } },
+        ]),
+        ...COLORS.map(color => ({ insert: `${color} `, attributes: { color } })),
+        ...COLORS.map((color, i) => ({
+          insert: `on ${color} `,
+          attributes: { background: color, color: COLORS[(i + 3) % COLORS.length]! },
+        })),
+        ...COLORS.map(color => ({ insert: `plain on ${color} `, attributes: { background: color } })),
+        { insert: '\n' },
+        { insert: '\n', attributes: { list: 'checked' } },
+        { insert: 'done' },
+        { insert: '\n', attributes: { list: 'checked' } },
         { insert: 'Averyveryveryveryveryveryveryveryveryveryveryveryveryverylongword.\n' },
       ],
     })
@@ -51,9 +77,20 @@ describe.each(Object.entries(SCREENS))('%s', (_, shows) => {
     const nameless = flat(tree!).filter(
       ({ role, name }) => /button|link|textbox|searchbox|checkbox|menuitem|image/.test(role) && !name?.trim(),
     )
-    // A check item's box is named by the text beside it, which is no label.
-    expect(nameless.filter(({ role }) => role !== 'checkbox')).toEqual([])
+    expect(nameless).toEqual([])
     expect(await quill.page.evaluate(wrongs)).toEqual([])
+  })
+
+  test('axe finds nothing, in the light and in the dark', async ({ stage }) => {
+    const quill = await stage.person('Quill')
+    await shows(stage, quill)
+    for (const value of ['light', 'dark']) {
+      await quill.page.emulateMediaFeatures([
+        { name: 'prefers-color-scheme', value },
+        { name: 'prefers-reduced-motion', value: 'reduce' },
+      ])
+      expect(await axe(quill), value).toEqual([])
+    }
   })
 
   test('every control is reached with the keyboard, and shows that it is', async ({ stage }) => {
@@ -113,6 +150,25 @@ describe.each(Object.entries(SCREENS))('%s', (_, shows) => {
     expect(wide).toEqual([])
     expect(width).toBe(PHONE.width)
   })
+})
+
+test('axe finds nothing in the dialogs and menus of a page', async ({ stage }) => {
+  const page = await stage.program.create({
+    title: 'A page',
+    delta: [{ insert: 'bold', attributes: { bold: true } }, { insert: '\n' }],
+  })
+  const quill = await stage.person('Quill')
+  await quill.opens(stage.at(page))
+  await quill.presses('Mod-/')
+  await quill.reads('Keyboard shortcuts')
+  expect(await axe(quill), 'shortcuts').toEqual([])
+  await quill.presses('Escape')
+  await quill.clicks('Page menu')
+  expect(await axe(quill), 'menu').toEqual([])
+  await quill.presses('Escape')
+  await quill.chooses('Page menu', 'Plain text')
+  await quill.reads("can't keep")
+  expect(await axe(quill), 'what an export lost').toEqual([])
 })
 
 test('on a phone the toolbar is at hand, and formats what is selected', async ({ stage }) => {
@@ -177,6 +233,18 @@ function flat(node: SerializedAXNode): SerializedAXNode[] {
 // What follows runs in the page.
 
 /** What is wrong with a document as such. */
+/** What axe objects to on a screen, with the elements. Nothing is exempted. */
+async function axe({ page }: Person): Promise<string[]> {
+  // The page's own policy lets no script in; the debugger may.
+  await page.evaluate(`${axeCore.source}; undefined`)
+  return page.evaluate(async () => {
+    const { violations } = await (window as unknown as { axe: typeof axeCore }).axe.run()
+    return violations.map(
+      ({ id, help, nodes }) => `${id} (${help}): ${nodes.map(node => node.html).join(' ')}`,
+    )
+  })
+}
+
 function wrongs(): string[] {
   const found: string[] = []
   if (!document.documentElement.lang) found.push('no lang')

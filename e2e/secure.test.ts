@@ -61,7 +61,11 @@ test('ten tabs of one browser live over one connection of HTTP/2', async () => {
     await quill.presses('Enter')
     await quill.reads('No pages yet')
     const [cookie] = await context.cookies()
-    expect(cookie).toMatchObject({ name: expect.stringMatching(/^halley-[0-9a-f]{8}$/), secure: true, httpOnly: true })
+    expect(cookie).toMatchObject({
+      name: expect.stringMatching(/^halley-[0-9a-f]{8}$/),
+      secure: true,
+      httpOnly: true,
+    })
     const page = await quill.page.evaluate(async () => {
       const headers = { 'Content-Type': 'application/json' }
       const made = await fetch('/api/pages', { method: 'POST', headers, body: '{}' })

@@ -217,7 +217,9 @@ function shape(editor: PageEditor): string {
   const of = (node: Node): string => {
     if (!(node instanceof Element)) return node.nodeValue ?? ''
     if (/ProseMirror/.test(node.className)) return ''
-    const names = node.getAttributeNames().filter(name => !/^aria-(level|posinset|setsize)$/.test(name))
+    // Where an item stands in its list is said later, and ids are new each time.
+    const passing = /^(aria-(level|posinset|setsize|labelledby)|id)$/
+    const names = node.getAttributeNames().filter(name => !passing.test(name))
     const attributes = names.toSorted().map(name => `${name}=${node.getAttribute(name)}`)
     return `<${node.tagName} ${attributes.join(' ')}>${Array.from(node.childNodes, of).join('')}</>`
   }

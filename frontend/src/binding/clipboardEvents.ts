@@ -24,10 +24,19 @@ interface Handlers {
 const MAX_PAGE_UNITS = 10_000_000
 const MAX_EDIT_OPS = 100_000
 
-/** `tooLarge` is called where what was to come in would be refused. */
-export function clipboardHandlers(target: Target, tooLarge: () => void): Handlers {
+/** What a page did not take. */
+interface Refusals {
+  /** It was more than a page may hold. */
+  tooLarge(): void
+  /** It was files, such as a picture from the screen. */
+  files(): void
+}
+
+export function clipboardHandlers(target: Target, refused: Refusals): Handlers {
   const bringIn = (span: Span, data: DataTransfer, plain: boolean) => {
-    if (!bring(target, span, data, plain)) tooLarge()
+    const came = bring(target, span, data, plain)
+    if (came === 'too-large') refused.tooLarge()
+    else if (came === 'nothing' && data.files.length > 0) refused.files()
   }
 
   // With Shift held, what comes in is taken as plain text.
@@ -56,7 +65,7 @@ export function clipboardHandlers(target: Target, tooLarge: () => void): Handler
       // The browser would leave the page for a file that is dropped on it.
       event.preventDefault()
       const place = view.posAtCoords({ left: event.clientX, top: event.clientY })
-      if (!place || !view.editable || event.dataTransfer.files.length > 0) return true
+      if (!place || !view.editable) return true
       const index = clampIndex(view.state.doc, indexOf(view.state.doc, place.pos))
       bringIn({ from: index, to: index }, event.dataTransfer, false)
       return true
@@ -75,8 +84,13 @@ function copy(target: Target, view: EditorView, event: ClipboardEvent): boolean 
   return true
 }
 
-/** Puts in what a transfer holds; false where that is more than a page may hold. */
-function bring(target: Target, span: Span, data: DataTransfer, plain: boolean): boolean {
+/** Puts in the text that a transfer holds. */
+function bring(
+  target: Target,
+  span: Span,
+  data: DataTransfer,
+  plain: boolean,
+): 'text' | 'nothing' | 'too-large' {
   const { doc } = target.view.state
   const text = data.getData('text/plain')
   const address = isOneWord(text) ? toSafeLink(text) : null
@@ -84,13 +98,15 @@ function bring(target: Target, span: Span, data: DataTransfer, plain: boolean): 
     // An address over text links that text; alone it becomes a link.
     if (span.from < span.to) target.act(setText(doc, span, 'link', address))
     else target.act(paste(doc, span, [{ insert: address, attributes: { link: address } }]))
-    return true
+    return 'text'
   }
   const rich = plain ? null : richContent(data)
   const inserts = rich ?? plainInserts(doc, span.from, text, typedAttributes(target))
-  if (inserts.length > MAX_EDIT_OPS || lengthOf(doc) + deltaLength(inserts) > MAX_PAGE_UNITS) return false
-  if (inserts.length > 0) target.act(paste(doc, span, inserts))
-  return true
+  if (inserts.length > MAX_EDIT_OPS || lengthOf(doc) + deltaLength(inserts) > MAX_PAGE_UNITS)
+    return 'too-large'
+  if (inserts.length === 0) return 'nothing'
+  target.act(paste(doc, span, inserts))
+  return 'text'
 }
 
 function isOneWord(text: string): boolean {

@@ -53,10 +53,14 @@ export interface EditorOptions {
   onLinkRequest?: () => void
   /** Somebody pasted or dropped more than a page may hold; nothing was put in. */
   onTooLarge?: () => void
+  /** Somebody pasted or dropped files, which the page did not take. */
+  onFiles?: () => void
   /** Shown while the page is empty. */
   placeholder?: string
   /** What the surface is called for those who cannot see it. */
   label?: string
+  /** How to use it with the keyboard, for those who cannot see it. */
+  help?: string
 }
 
 /** Shows a page in `place`, which should be empty, and edits it. */
@@ -119,13 +123,17 @@ export class PageEditor implements Editor, Surface {
         'aria-multiline': 'true',
         'aria-readonly': String(!this.#session.editable),
         ...(options.label ? { 'aria-label': options.label } : {}),
+        ...(options.help ? { 'aria-description': options.help } : {}),
       }),
     })
   }
 
   /** Shortcuts, the clipboard and clicks. */
   #typing(options: EditorOptions): Plugin {
-    const clipboard = clipboardHandlers(this, () => options.onTooLarge?.())
+    const clipboard = clipboardHandlers(this, {
+      tooLarge: () => options.onTooLarge?.(),
+      files: () => options.onFiles?.(),
+    })
     return new Plugin({
       props: {
         handleTextInput: (view, _from, _to, _text, insertion) => {
@@ -393,7 +401,12 @@ export class PageEditor implements Editor, Surface {
   // The mouse
 
   #pressed(event: MouseEvent): boolean {
-    const box = event.target instanceof Element ? event.target.closest('.h-box') : null
+    const target = event.target instanceof Element ? event.target : null
+    if (event.button === 0 && (event.ctrlKey || event.metaKey) && target?.closest('a')) {
+      event.preventDefault() // the click follows the link, and the selection stays
+      return true
+    }
+    const box = target?.closest('.h-box')
     if (!box || event.button !== 0) return false
     event.preventDefault()
     const { doc } = this.view.state

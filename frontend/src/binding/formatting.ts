@@ -140,6 +140,14 @@ export function toggleCheck(doc: Node, index: number): SurfaceEdit | null {
   return { delta: new Draft().format(line.end, line.end + 1, { list }).done() }
 }
 
+/** Whether every line of a span is an item of a list, or code. */
+export function inListOrCode(doc: Node, span: Span): boolean {
+  return linesIn(doc, span).every(line => {
+    const { kind } = kindOf(line)
+    return kind === 'list' || kind === 'code-block'
+  })
+}
+
 /** Moves lines in or out by one; in code, their text by a tab. */
 export function indent(doc: Node, span: Span, by: 1 | -1): SurfaceEdit {
   const draft = new Draft()

@@ -2,7 +2,7 @@
 import type { Command as KeyCommand } from 'prosemirror-state'
 import { type Command, runCommand, type Target } from './commands'
 import type { SurfaceEdit } from './draft'
-import { indent, toggleCheck } from './formatting'
+import { indent, inListOrCode, toggleCheck } from './formatting'
 import { indexOf } from './mapping'
 import { fenceShortcut } from './shortcuts'
 import { backspace, deleteForward, enter, softEnter } from './writing'
@@ -34,6 +34,8 @@ export function keys(target: KeyTarget, options: { onLinkRequest?: () => void })
     return (_state, _dispatch, view) => {
       // A code block that scrolls can have the focus itself, and is left by Tab like any control.
       if (target.deeds === escapedAt || view?.hasFocus() === false) return false
+      // Elsewhere Tab moves the focus, as it does everywhere on the web.
+      if (!inListOrCode(doc(), target.span())) return false
       target.act(indent(doc(), target.span(), by))
       return true
     }

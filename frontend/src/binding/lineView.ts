@@ -38,8 +38,15 @@ export class LineView implements NodeView {
   }
 }
 
+let drawn = 0
+
 function draw(node: Node): { dom: HTMLElement; contentDOM: HTMLElement } {
   const { dom, contentDOM } = DOMSerializer.renderSpec(document, lineDOM(node.attrs.format))
+  const box = (dom as HTMLElement).querySelector('.h-box')
+  if (box) {
+    contentDOM!.id = `h-item-${++drawn}`
+    box.setAttribute('aria-labelledby', contentDOM!.id)
+  }
   return { dom: dom as HTMLElement, contentDOM: contentDOM! }
 }
 

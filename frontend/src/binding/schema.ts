@@ -10,9 +10,11 @@ import type { Attributes } from '../protocol/attributes'
 import type { Embed } from '../protocol/delta'
 import { indentOf, isFile, isPicture, isSafeLink, lineKind } from './format'
 
+/** Lines are never selected as a whole: the next key would replace all of a paragraph. */
 const line: NodeSpec = {
   content: 'inline*',
   group: 'block',
+  selectable: false,
   attrs: { format: { default: null } },
   parseDOM: [
     { tag: 'p' },
@@ -28,6 +30,7 @@ const codeBlock: NodeSpec = {
   content: 'inline*',
   group: 'block',
   code: true,
+  selectable: false,
   attrs: { format: { default: { 'code-block': true } } },
   parseDOM: [{ tag: 'pre', preserveWhitespace: 'full' }],
   toDOM: node => lineDOM(node.attrs.format),
@@ -56,7 +59,14 @@ export function lineDOM(format: Attributes | null): DOMOutputSpec {
     return ['ul', withClass(`h-list h-${kind.list}`), ['li', { class: 'h-line h-li' }, 0]]
   }
   const checked = String(kind.list === 'checked')
-  const box = { class: 'h-box', role: 'checkbox', 'aria-checked': checked, contenteditable: 'false' }
+  const box = {
+    class: 'h-box',
+    role: 'checkbox',
+    'aria-checked': checked,
+    // The name of an item without text; LineView names the others by their text.
+    'aria-label': 'Done',
+    contenteditable: 'false',
+  }
   const text = ['div', { class: 'h-check-text' }, 0]
   return [
     'ul',
@@ -155,10 +165,12 @@ const marks: Record<string, MarkSpec> = {
   extra: { attrs: { attributes: {} }, toDOM: () => ['span', { class: 'h-extra' }] },
 }
 
-/** A colour of the palette is a class, for the theme to say; any other stands as it is. */
+/** The theme paints a colour of the palette by its class, and keeps any other within what can be read. */
 function colored(what: 'color' | 'background', { value }: Attrs): Record<string, string> {
-  const property = what === 'color' ? 'color' : 'background-color'
-  return String(value).startsWith('#') ? { style: `${property}: ${value}` } : { class: `h-${what}-${value}` }
+  const name = String(value)
+  return name.startsWith('#')
+    ? { class: `h-${what} h-own`, style: `--h-own: ${name}` }
+    : { class: `h-${what} h-${name}` }
 }
 
 export const schema = new Schema({

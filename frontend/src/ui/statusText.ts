@@ -42,7 +42,7 @@ export function statusText(status: Status): StatusText {
     }
     case 'ended': {
       const text = say.ended[status.why]
-      return { text, short: text, detail: status.detail ?? '', tone: 'lost' }
+      return { text, short: text, detail: strings.ended[status.why][1], tone: 'lost' }
     }
   }
 }

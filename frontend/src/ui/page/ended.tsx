@@ -1,6 +1,8 @@
+import { useEffect, useRef } from 'preact/hooks'
 import type { Editor } from '../../binding/editor'
 import type { Status } from '../../protocol/session'
 import { copyText, saveFile } from '../controls/save'
+import { toast } from '../controls/toast'
 import { useAccount } from '../services'
 import { strings } from '../strings'
 import { usePageActions } from './pageActions'
@@ -21,11 +23,19 @@ export function Ended({ id, title, status, editor, reload }: EndedProps) {
   const [heading, sentence] = strings.ended[status.why]
   const text = () => (editor ? plainText(editor.contents()) : '')
 
+  const card = useRef<HTMLElement>(null)
+
+  // The card scrolls with the text; somebody further down learns of it all the same.
+  useEffect(() => {
+    if (card.current!.getBoundingClientRect().bottom > 0) return
+    const show = () => card.current?.scrollIntoView({ block: 'center' })
+    toast(heading, { tone: 'bad', action: { label: strings.ended.show, run: show } })
+  }, [])
+
   return (
-    <section class="ended" role="alert">
+    <section class="ended" role="alert" ref={card}>
       <h2>{heading}</h2>
-      <p>{status.detail || sentence}</p>
-      {status.detail && status.why === 'refused' && <p>{sentence}</p>}
+      <p>{sentence}</p>
       {status.unsent && editor && (
         <div class="unsent">
           <p>{strings.ended.unsent}</p>
@@ -75,6 +85,12 @@ export function Ended({ id, title, status, editor, reload }: EndedProps) {
           {strings.ended.pages}
         </a>
       </div>
+      {status.detail && (
+        <details>
+          <summary>{strings.ended.details}</summary>
+          <p>{status.detail}</p>
+        </details>
+      )}
     </section>
   )
 }

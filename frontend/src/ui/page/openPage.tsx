@@ -144,6 +144,8 @@ function useEditor(
           onTooLarge: () => toast(strings.page.tooMuch, { tone: 'bad' }),
           placeholder: strings.page.placeholder,
           label: strings.page.text,
+          help: strings.page.textHelp,
+          onFiles: () => toast(strings.page.noFiles),
         })
         setEditor(mounted)
       },

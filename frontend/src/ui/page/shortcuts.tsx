@@ -37,6 +37,7 @@ export function ShortcutsDialog({ close }: { close(): void }) {
           shortcuts={[
             ...history,
             { label: say.toolbar, keys: 'Alt-F10' },
+            { label: say.leave, keys: 'Escape' },
             { label: say.thisDialog, keys: 'Mod-/' },
           ]}
         />
