@@ -119,7 +119,7 @@ func (c *crowd) finish() {
 	c.wantLog(log)
 	for _, w := range c.writers {
 		w.catchUp(uint64(len(log)))
-		if got := w.shown.Delta(); !got.Equal(text) {
+		if got := w.doc.Content().Delta(); !got.Equal(text) {
 			c.tb.Errorf("%s ends with %s, want %s (seed %d)", w.id, short([]byte(canonical(got))), short([]byte(canonical(text))), c.seed)
 		}
 	}
@@ -204,8 +204,7 @@ type ack struct {
 	n, seq uint64
 }
 
-// A writer is an editor without a screen: one edit in flight, what is typed
-// meanwhile pending, what others typed transformed on its way in.
+// A writer is an editor without a screen.
 type writer struct {
 	tb      testing.TB
 	c       *client.Client
@@ -214,17 +213,19 @@ type writer struct {
 	random  *rand.Rand
 	changes *follower
 
-	seq      uint64
-	shown    *ot.Content
-	n        uint64
-	inflight ot.Delta // as it applies at seq; nil: none
-	pending  ot.Delta // after that
+	n   uint64
+	doc *client.Document
 }
 
 func newWriter(ctx context.Context, tb testing.TB, c *client.Client, page client.Page, seed uint64) *writer {
+	tb.Helper()
+	doc, err := client.NewDocument(0, ot.Delta{{Insert: "\n"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
 	return &writer{
 		tb: tb, c: c, page: page.ID, id: client.NewID(), random: ottest.Rand(seed),
-		changes: follow(ctx, tb, c, page.ID), shown: contentOf(tb, ot.Delta{{Insert: "\n"}}),
+		changes: follow(ctx, tb, c, page.ID), doc: doc,
 	}
 }
 
@@ -233,7 +234,7 @@ func (w *writer) run(ctx context.Context, acks chan<- ack, enough <-chan struct{
 	for {
 		select {
 		case <-enough:
-			if w.pending == nil {
+			if !w.doc.Pending() {
 				return
 			}
 		default:
@@ -253,24 +254,21 @@ func (w *writer) run(ctx context.Context, acks chan<- ack, enough <-chan struct{
 // types makes one random edit, sometimes a few.
 func (w *writer) types() {
 	for ok := true; ok; ok = w.random.IntN(3) == 0 {
-		d := ottest.Change(w.random, w.shown.Delta())
-		if w.shown.Len() > 2000 {
-			d = ot.Delta{}.Delete(w.shown.Len() / 2) // so that the test stays quick
+		text := w.doc.Content()
+		d := ottest.Change(w.random, text.Delta())
+		if text.Len() > 2000 {
+			d = ot.Delta{}.Delete(text.Len() / 2) // so that the test stays quick
 		}
-		if err := w.shown.Apply(d); err != nil {
-			continue // half of a pair would have been left over
-		}
-		w.pending = ot.Compose(w.pending, d)
+		_ = w.doc.Edit(d) // one that would leave half of a pair over is refused
 	}
 }
 
 // sendPending sends what is pending and takes in what comes until it has come
 // back.
 func (w *writer) sendPending(ctx context.Context) (ack, error) {
-	w.inflight, w.pending = w.pending, nil
-	if len(w.inflight) == 0 {
-		w.inflight = nil // the edits of this turn undid each other
-		return ack{}, nil
+	delta, base, ok := w.doc.Send()
+	if !ok {
+		return ack{}, nil // the edits of this turn undid each other
 	}
 	w.n++
 	type reply struct {
@@ -278,7 +276,7 @@ func (w *writer) sendPending(ctx context.Context) (ack, error) {
 		err error
 	}
 	answered := make(chan reply, 1)
-	e := client.Edit{Client: w.id, N: w.n, Base: w.seq, Delta: w.inflight}
+	e := client.Edit{Client: w.id, N: w.n, Base: base, Delta: delta}
 	go func() {
 		seq, err := w.c.Submit(ctx, w.page, e)
 		answered <- reply{seq, err}
@@ -314,34 +312,18 @@ func (w *writer) sendPending(ctx context.Context) (ack, error) {
 
 // takeIn applies one change of the stream; mine: it is the edit in flight.
 func (w *writer) takeIn(c client.Change) (mine bool, err error) {
-	if c.Seq != w.seq+1 {
-		return false, fmt.Errorf("change %d comes where %d is next", c.Seq, w.seq+1)
+	mine = c.Client == w.id
+	if mine && c.N != w.n {
+		return false, fmt.Errorf("n %d comes back while n %d is in flight", c.N, w.n)
 	}
-	w.seq = c.Seq
-	if c.Client == w.id {
-		if c.N != w.n || w.inflight == nil {
-			return false, fmt.Errorf("n %d comes back while n %d is in flight", c.N, w.n)
-		}
-		if !c.Delta.Equal(w.inflight) {
-			return false, fmt.Errorf("n %d comes back as %s, want %s", c.N, canonical(c.Delta), canonical(w.inflight))
-		}
-		w.inflight = nil
-		return true, nil
-	}
-	d := c.Delta
-	if w.inflight != nil {
-		d, w.inflight = ot.Transform(w.inflight, d, true), ot.Transform(d, w.inflight, false)
-	}
-	if w.pending != nil {
-		d, w.pending = ot.Transform(w.pending, d, true), ot.Transform(d, w.pending, false)
-	}
-	return false, w.shown.Apply(d)
+	_, err = w.doc.Receive(c.Seq, c.Delta, mine)
+	return mine, err
 }
 
 // catchUp takes in the rest, up to a seq.
 func (w *writer) catchUp(seq uint64) {
 	w.tb.Helper()
-	for w.seq < seq {
+	for w.doc.Seq() < seq {
 		if _, err := w.takeIn(w.changes.next()); err != nil {
 			w.tb.Fatalf("%s: %v", w.id, err)
 		}

@@ -7,6 +7,7 @@
 // connection and when the server says that it is going away or that there was
 // too much at once. A refusal comes back as a *Problem.
 //
-// It is no editor: it transforms nothing and keeps no text. All is safe for
-// concurrent use.
+// A Client transforms nothing and keeps no text, and is safe for concurrent use.
+// A Document is the other half of an editor: it keeps the content and transforms
+// what is typed and what is received over each other.
 package client

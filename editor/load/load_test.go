@@ -67,7 +67,7 @@ func TestHand(t *testing.T) {
 				t.Fatalf("edit %d on %d: %v (seed %d)", i, base, err, seed)
 			}
 		}
-		return text.content.Text()
+		return text.doc.Content().Text()
 	}
 	one := write(1)
 	if len(one) < 3000 || !strings.HasSuffix(one, "\n") || !strings.Contains(one, "meeting") {

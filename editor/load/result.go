@@ -118,7 +118,7 @@ func (r *run) compare(heads map[*page]head, res *Result) {
 		}
 		if l.text != nil {
 			res.Texts++
-			if l.text.content.Hash() != h.content {
+			if l.text.doc.Content().Hash() != h.content {
 				res.Differ++
 			}
 		}

@@ -4,63 +4,46 @@ import (
 	"math/rand/v2"
 	"sync"
 
+	"halley/editor/client"
 	"halley/ot"
 )
 
-// A text is a page as one open editor holds it: what is committed, and over it
-// at most one edit of its own that is on its way.
+// A text is a page as one open editor holds it, with the caret.
 type text struct {
-	mu      sync.Mutex // guards what follows
-	content *ot.Content
-	seq     uint64
-	caret   int
-	sent    bool     // there is an edit on its way
-	unsaid  ot.Delta // it, as it applies to what is committed so far
+	mu    sync.Mutex // guards what follows
+	doc   *client.Document
+	caret int
 }
 
 func newText(seq uint64, content ot.Delta) (*text, error) {
-	c, err := ot.NewContent(content)
-	return &text{content: c, seq: seq}, err
+	doc, err := client.NewDocument(seq, content)
+	return &text{doc: doc}, err
 }
 
-// receive takes in a committed change; own is the edit that is on its way.
+// receive applies a committed change; own is the edit that is in flight.
 func (t *text) receive(c *change, own bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.seq = c.seq
-	if own {
-		t.sent, t.unsaid = false, nil
-		return nil // the text has had it since it was typed
+	applied, err := t.doc.Receive(c.seq, c.delta, own)
+	if err != nil {
+		return err
 	}
-	delta := c.delta
-	if t.sent {
-		t.unsaid, delta = ot.Transform(delta, t.unsaid, false), ot.Transform(t.unsaid, delta, true)
-	}
-	t.caret = ot.TransformPosition(delta, t.caret, false)
-	return t.content.Apply(delta)
+	t.caret = ot.TransformPosition(applied, t.caret, false)
+	return nil
 }
 
-// typed makes the edit that so many strokes are, and the seq that it stands on.
-func (t *text) typed(h *hand, strokes int) (ot.Delta, uint64, error) {
+// typed makes one edit of a number of strokes, and returns it with its base. The
+// edit is nil if the strokes undid each other.
+func (t *text) typed(h *hand, strokes int) (edit ot.Delta, base uint64, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var edit ot.Delta
 	for range strokes {
-		stroke := h.stroke(t.content.Len(), &t.caret)
-		if err := t.content.Apply(stroke); err != nil {
+		if err := t.doc.Edit(h.stroke(t.doc.Content().Len(), &t.caret)); err != nil {
 			return nil, 0, err
 		}
-		if edit == nil {
-			edit = stroke
-		} else {
-			edit = ot.Compose(edit, stroke)
-		}
 	}
-	if len(edit) == 0 { // strokes that took each other back
-		return nil, t.seq, nil
-	}
-	t.sent, t.unsaid = true, edit
-	return edit, t.seq, nil
+	edit, base, _ = t.doc.Send()
+	return edit, base, nil
 }
 
 // A hand types: words, mostly, at its caret, with mistakes that it takes back,
