@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 
@@ -42,20 +43,14 @@ func (cfg serveConfig) capacity(descriptors int) (capacity, error) {
 	}
 	c.requests = min(c.conns, max(fewDescriptors, int(memoryLimit(cfg.memory)/4/connMemory)))
 	if cfg.rateLimits {
-		setDefault(&c.connsPerAddress, max(c.requests/4, 32))
-		setDefault(&c.streams.PerSession, streamsPerSession)
-		setDefault(&c.streams.PerAddress, streamsPerAddress)
+		c.connsPerAddress = cmp.Or(c.connsPerAddress, max(c.requests/4, 32))
+		c.streams.PerSession = cmp.Or(c.streams.PerSession, streamsPerSession)
+		c.streams.PerAddress = cmp.Or(c.streams.PerAddress, streamsPerAddress)
 	}
 	return c, nil
 }
 
 const howToRaise = "raise that with `ulimit -n` before the start, or with LimitNOFILE= in its systemd unit"
-
-func setDefault(n *int, value int) {
-	if *n == 0 {
-		*n = value
-	}
-}
 
 // log logs the capacity, and how to raise it if it is low.
 func (c capacity) log(logger *slog.Logger) {

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,12 +10,8 @@ import (
 	"halley/ot"
 )
 
-// NewID makes up the id of a client, or an Idempotency-Key.
-func NewID() string {
-	raw := make([]byte, 15)
-	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
-}
+// NewID returns a random id for a client, or a random Idempotency-Key.
+func NewID() string { return rand.Text() }
 
 // An Edit is what one open editor submits. What is sent again is this, byte
 // for byte.
