@@ -39,7 +39,7 @@ had ten or more) replaces it only after a question, which needs a terminal. With
 // backUp writes a backup of the workspace, served or not, to a file.
 func backUp(ctx context.Context, env environ, args []string) error {
 	cfg, err := parseKeep(env, "backup", backupUsage, args, func(flags *flag.FlagSet, cfg *keepConfig) {
-		flags.BoolVar(&cfg.force, "force", false, "replace FILE whatever it is, and whatever the new backup lacks")
+		flags.BoolVar(&cfg.force, "force", false, "replace FILE even if it is not a backup, or a more complete one")
 	})
 	if err != nil {
 		return err
@@ -90,7 +90,8 @@ func (cfg keepConfig) mayReplace() error {
 	case cfg.force || there.Size() == 0 || bolt.IsBackup(cfg.file):
 		return nil
 	}
-	return fmt.Errorf("%s is there already, and is not a backup, or a server has it open; give another name, or --force to replace it", cfg.file)
+	return fmt.Errorf("%s is there already, and is not a backup, or a server has it open; give another name, or --force to replace it",
+		cfg.file)
 }
 
 // A madeBackup is a backup that was written.

@@ -39,7 +39,8 @@ func (cfg serveConfig) capacity(descriptors int) (capacity, error) {
 		c.streams.Machine = c.conns - c.conns/8
 	}
 	if c.streams.Machine >= c.conns {
-		return c, fmt.Errorf("--max-streams %d is too much for the %d files that this process may have open; %s", cfg.streams.Machine, descriptors, howToRaise)
+		return c, fmt.Errorf("--max-streams %d is too much for the %d files that this process may have open; %s",
+			cfg.streams.Machine, descriptors, howToRaise)
 	}
 	c.requests = min(c.conns, max(fewDescriptors, int(memoryLimit(cfg.memory)/4/connMemory)))
 	if cfg.rateLimits {

@@ -37,9 +37,9 @@ func exportPages(ctx context.Context, env environ, args []string) (err error) {
 	var cfg exportConfig
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
 	cfg.flags(flags)
-	flags.StringVar(&cfg.to, "to", ".", "the `folder` to write to; made if it is missing")
-	flags.StringVar(&cfg.format, "format", "md", "the files' `format`: md, html, txt or json")
-	flags.BoolVar(&cfg.force, "force", false, "overwrite files that are there already")
+	flags.StringVar(&cfg.to, "to", ".", "the `folder` to write to; created if it is missing")
+	flags.StringVar(&cfg.format, "format", "md", "the `format` of the files: md, html, txt or json")
+	flags.BoolVar(&cfg.force, "force", false, "overwrite files that already exist")
 	if err := parseFlags(env, flags, exportUsage, args); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func parseFlags(env environ, fs *flag.FlagSet, usage string, args []string) erro
 	if env.format == nil {
 		env.format = new(logFormat)
 	}
-	fs.Var(env.format, "log-format", "write the log as `text|json`, one object a line")
+	fs.Var(env.format, "log-format", "the `format` of the log and of errors: text, or json with one object a line")
 	if env.collect != nil {
 		env.collect(fs)
 		return flag.ErrHelp
@@ -65,11 +65,11 @@ func parseAll(fs *flag.FlagSet, args []string) (arguments []string, err error) {
 
 func printUsage(env environ, fs *flag.FlagSet, usage string) {
 	arguments, text, _ := strings.Cut(usage, "\n\n")
-	fmt.Fprintln(env.stderr, strings.TrimSpace("Usage: halley "+fs.Name()+" [flags] "+arguments))
+	fmt.Fprintln(env.stdout, strings.TrimSpace("Usage: halley "+fs.Name()+" [flags] "+arguments))
 	if text != "" {
-		fmt.Fprint(env.stderr, "\n", text)
+		fmt.Fprint(env.stdout, "\n", text)
 	}
-	fmt.Fprintln(env.stderr)
+	fmt.Fprintln(env.stdout)
 	fs.VisitAll(func(f *flag.Flag) { printFlag(env, f) })
 }
 
@@ -78,11 +78,44 @@ func printFlag(env environ, f *flag.Flag) {
 	if name != "" {
 		name = " " + strings.ToUpper(name)
 	}
-	def := ""
-	if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
-		def = " (default " + f.DefValue + ")"
+	def := f.DefValue
+	if d, err := time.ParseDuration(def); err == nil {
+		def = shortDuration(d)
 	}
-	fmt.Fprintf(env.stderr, "  --%-26s %s%s\n", f.Name+name, usage, def)
+	switch def {
+	case "", "false", "0", "0s":
+	default:
+		usage += " (default " + strings.TrimPrefix(def, "+") + ")"
+	}
+	indent := "\n" + strings.Repeat(" ", 8)
+	fmt.Fprintf(env.stdout, "  --%s%s%s\n", f.Name+name, indent, strings.Join(wrap(usage, 72), indent))
+}
+
+// shortDuration writes 168h0m0s as 168h.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// wrap breaks text into lines of at most width bytes, at spaces.
+func wrap(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // variableOf is the environment variable of a flag.
@@ -239,47 +272,4 @@ func knownVariables() (names []string) {
 		_ = c.run(nil, environ{collect: collect, stdout: io.Discard, stderr: io.Discard}, nil) // it ends where it parses its flags
 	}
 	return names
-}
-
-// A logFormat is how a command writes its log.
-type logFormat string
-
-const (
-	formatText logFormat = "text"
-	formatJSON logFormat = "json"
-)
-
-func (f *logFormat) String() string {
-	if f == nil || *f == "" {
-		return string(formatText)
-	}
-	return string(*f)
-}
-
-func (f *logFormat) Set(text string) error {
-	switch logFormat(text) {
-	case formatText, formatJSON:
-		*f = logFormat(text)
-		return nil
-	}
-	return errors.New("it must be text or json")
-}
-
-// logger returns the log of a command, on standard error.
-func (env environ) logger(level slog.Leveler) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if env.format != nil && *env.format == formatJSON {
-		return slog.New(slog.NewJSONHandler(env.stderr, options))
-	}
-	return slog.New(slog.NewTextHandler(env.stderr, options))
-}
-
-// report writes an error that ends a command: a sentence, or a line of the log
-// where that is JSON.
-func (env environ) report(sentence string) {
-	if env.format != nil && *env.format == formatJSON {
-		env.logger(slog.LevelError).Error(sentence)
-		return
-	}
-	fmt.Fprintln(env.stderr, sentence)
 }

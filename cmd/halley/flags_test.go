@@ -7,8 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"halley/editor/client"
 )
@@ -119,6 +123,13 @@ func TestJSONLog(t *testing.T) {
 		{[]string{"serve", "--log-format=json", "--data", dir, "--listen", "nowhere"}, nil, "nowhere"},
 		{[]string{"serve", "--log-format=json", "--heartbeat", "5"}, nil, "--heartbeat"},
 		{[]string{"export", "--data", dir + "/none"}, []string{"HALLEY_LOG_FORMAT=json"}, "none"},
+		{[]string{"serve", "--heartbeat", "5", "-log-format", "json"}, nil, "--heartbeat"},
+		{[]string{"serve"}, []string{"HALLEY_LOG_FORMAT=json", "HALLEY_HEARTBEAT=5"}, "HALLEY_HEARTBEAT"},
+		{[]string{"servve", "--log-format=json"}, nil, "servve"},
+		{[]string{"serve", "--log-format=json", "extra"}, nil, "extra"},
+		{[]string{"import", "--log-format=json"}, nil, "files"},
+		{[]string{"backup", "--log-format=json"}, nil, "argument"},
+		{[]string{"load", "--log-format=json"}, nil, "server"},
 	} {
 		h := halley(t.Context(), io.Discard, c.variables, c.args...)
 		if h.status == 0 || h.stderr == "" {
@@ -132,8 +143,7 @@ func TestJSONLog(t *testing.T) {
 		}
 	}
 	var errs bytes.Buffer
-	format := formatJSON
-	env := environ{format: &format, stderr: &errs}
+	env := environ{lookup: func(string) (string, bool) { return "json", true }, stderr: &errs}.withFormat(nil)
 	env.logger(slog.LevelInfo).Info("serving", "address", "here")
 	if !json.Valid(errs.Bytes()) {
 		t.Errorf("the log is %q, want JSON", errs.String())
@@ -167,5 +177,47 @@ func TestLossesAreSummedUp(t *testing.T) {
 	each, err := os.ReadFile(name)
 	if err != nil || strings.Count(string(each), ".md:\n") != 300 || strings.Contains(string(each), "\x1b") {
 		t.Errorf("the list of each file's losses: %v, %d bytes, want 300 files and no escape sequence", err, len(each))
+	}
+}
+
+// TestReadmeFlags: each flag that the README names exists.
+func TestReadmeFlags(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := append(knownVariables(), variableOf("version"))
+	named := regexp.MustCompile("--([a-z][a-z-]*[a-z])(-…)?").FindAllSubmatch(readme, -1)
+	if len(named) < 10 {
+		t.Fatalf("the README names %d flags, want many", len(named))
+	}
+	for _, m := range named {
+		variable, family := variableOf(string(m[1])), len(m[2]) > 0
+		if !slices.ContainsFunc(known, func(k string) bool { return k == variable || family && strings.HasPrefix(k, variable+"_") }) {
+			t.Errorf("the README names --%s, which is no flag", m[1])
+		}
+	}
+}
+
+// TestUsage: help is easy to read in a terminal, and is what a pipe gets.
+func TestUsage(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		168 * time.Hour: "168h", 90 * time.Minute: "1h30m", 12 * time.Second: "12s", 10*time.Minute + time.Second: "10m1s", time.Hour: "1h",
+		20 * time.Minute: "20m", 100 * time.Millisecond: "100ms",
+	} {
+		if got := shortDuration(d); got != want {
+			t.Errorf("shortDuration(%v) = %q, want %q", d, got, want)
+		}
+	}
+	for _, c := range commands() {
+		h := halley(t.Context(), io.Discard, nil, "help", c.name)
+		if h.status != 0 || h.stderr != "" || !strings.Contains(h.stdout, "Usage: halley "+c.name) {
+			t.Errorf("help %s ended with %+v", c.name, h)
+		}
+		for line := range strings.Lines(h.stdout) {
+			if n := utf8.RuneCountInString(line); n > 90 {
+				t.Errorf("help %s has a line of %d characters: %q", c.name, n, line)
+			}
+		}
 	}
 }

@@ -46,19 +46,19 @@ type loadConfig struct {
 func parseLoad(env environ, args []string) (loadConfig, error) {
 	cfg := loadConfig{Config: load.DefaultConfig()}
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
-	fs.IntVar(&cfg.Pages, "pages", cfg.Pages, "`how many` pages they are spread over")
-	fs.IntVar(&cfg.Viewers, "viewers", cfg.Viewers, "`how many` people only look on")
-	fs.IntVar(&cfg.Writers, "writers", cfg.Writers, "`how many` people type")
-	fs.DurationVar(&cfg.For, "for", cfg.For, "how `long` they type")
-	fs.Float64Var(&cfg.Rate, "rate", cfg.Rate, "`edits` a second of each writer; 0: as fast as they are acknowledged")
+	fs.IntVar(&cfg.Pages, "pages", cfg.Pages, "the number `N` of pages that readers and writers are spread over")
+	fs.IntVar(&cfg.Viewers, "viewers", cfg.Viewers, "the number `N` of people who only read")
+	fs.IntVar(&cfg.Writers, "writers", cfg.Writers, "the number `N` of people who type")
+	fs.DurationVar(&cfg.For, "for", cfg.For, "the `time` that they type")
+	fs.Float64Var(&cfg.Rate, "rate", cfg.Rate, "`edits` a second of each writer; 0 sends each as soon as the last is acknowledged")
 	transport := fs.String("transport", string(cfg.Transport), "how pages are followed: `sse|ndjson|poll`")
-	fs.StringVar(&cfg.Token, "token", "", "the API `token` to sign in with, in place of guests")
-	fs.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "what is typed depends on this `number` alone")
-	fs.BoolVar(&cfg.Keep, "keep", false, "leave the pages that it made")
+	fs.StringVar(&cfg.Token, "token", "", "the API `token` to sign in with, instead of as guests")
+	fs.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "the `number` that decides what is typed; the same number types the same")
+	fs.BoolVar(&cfg.Keep, "keep", false, "keep the pages that it creates, instead of moving them to the trash")
 	fs.BoolVar(&cfg.json, "json", false, "print the result as JSON")
 	err := parseFlags(env, fs, "URL", args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(env.stderr, sizing)
+		fmt.Fprint(env.stdout, sizing)
 	}
 	if err != nil {
 		return cfg, err
@@ -109,7 +109,8 @@ func (l *liveLine) second(p load.Progress) {
 func printLoad(w io.Writer, r load.Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(what, format string, args ...any) { fmt.Fprintf(t, what+"\t"+format+"\n", args...) }
-	row("people", "%s writers, %s viewers, on %s pages, by %s", whole(float64(r.Writers)), whole(float64(r.Viewers)), whole(float64(r.Pages)), r.Transport)
+	row("people", "%s writers, %s viewers, on %s pages, by %s",
+		whole(float64(r.Writers)), whole(float64(r.Viewers)), whole(float64(r.Pages)), r.Transport)
 	row("typed for", "%.1f s", r.Seconds)
 	asked := ""
 	if r.Rate > 0 {

@@ -36,7 +36,7 @@ type environ struct {
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
-	format    *logFormat // of the log; set by the flags
+	format    *logFormat // of the log; withFormat sets it, and parseFlags checks it
 
 	collect func(*flag.FlagSet) // gets a command's flags in place of parsing them; nil: none
 }
@@ -70,10 +70,10 @@ var errUsage = errors.New("usage")
 
 // run does what args say and returns the exit status: 0 done, 1 failed, 2 not understood.
 func run(ctx context.Context, args []string, env environ) int {
-	env = env.plain()
-	if env.format == nil {
-		env.format = new(logFormat)
-	}
+	return runCommand(ctx, args, env.plain().withFormat(args))
+}
+
+func runCommand(ctx context.Context, args []string, env environ) int {
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		return help(ctx, args, env)
 	}
@@ -100,7 +100,8 @@ func run(ctx context.Context, args []string, env environ) int {
 
 func help(ctx context.Context, args []string, env environ) int {
 	if len(args) > 1 {
-		return run(ctx, []string{args[1], "-h"}, environ{lookup: env.lookup, stdin: env.stdin, stdout: env.stdout, stderr: env.stdout, format: env.format})
+		env.variables = nil // help is not about the environment
+		return runCommand(ctx, []string{args[1], "-h"}, env)
 	}
 	fmt.Fprint(env.stdout, "Halley: pages that a team writes together, live.\n\n")
 	for _, c := range commands() {

@@ -31,7 +31,7 @@ opened in a temporary folder (TMPDIR).
 // restore makes a workspace of a backup in an empty folder.
 func restore(ctx context.Context, env environ, args []string) error {
 	cfg, err := parseKeep(env, "restore", restoreUsage, args, func(flags *flag.FlagSet, cfg *keepConfig) {
-		flags.StringVar(&cfg.page, "page", "", "bring this page alone back, by its `ID` or address")
+		flags.StringVar(&cfg.page, "page", "", "restore only this page, named by its `ID` or address")
 	})
 	if err != nil {
 		return err

@@ -61,37 +61,48 @@ type serveConfig struct {
 func parseServe(env environ, args []string) (serveConfig, error) {
 	cfg := serveConfig{rateLimits: true, maxUpload: defaultUpload, quotaPerson: defaultQuotaPerson, logLevel: slog.LevelInfo}
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-	fs.StringVar(&cfg.listen, "listen", defaultListen, "the `address` to serve on; port 0 picks one")
-	fs.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace; made if it is missing")
-	fs.StringVar(&cfg.publicURL, "public-url", "", "the `address` that people type, for links and secure cookies")
-	fs.BoolVar(&cfg.open, "open", false, "let everybody who reaches the server in, also from other machines")
-	fs.Var(&cfg.rateLimits, "rate-limits", "`on|off`: off lets programs go as fast as they can")
-	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, to whoever reaches it")
-	fs.Var(&cfg.proxies, "trusted-proxies", "the `networks` of reverse proxies, \"10.0.0.0/8,::1\": what X-Forwarded-* and Forwarded say is believed of these alone")
-	fs.StringVar(&cfg.tls.cert, "tls-cert", "", "a `file` with the certificate, PEM, those of its issuers after it; read again when it changes and at SIGHUP")
-	fs.StringVar(&cfg.tls.key, "tls-key", "", "a `file` with the certificate's key, PEM")
-	fs.Var(&cfg.tls.acme, "acme", "`domains`, \"a.example,b.example\", for which to get certificates (Let's Encrypt); accepts its terms")
-	fs.StringVar(&cfg.tls.email, "acme-email", "", "the `address` to which the authority writes when something is wrong")
-	fs.StringVar(&cfg.tls.directory, "acme-directory", "", "the `URL` of another authority's ACME directory")
-	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` for plain HTTP that leads to https, :80 with --acme; off: none")
-	fs.BoolVar(&cfg.h2c, "h2c", false, "speak HTTP/2 without TLS too, for a proxy that does")
-	fs.Var(&cfg.maxUpload, "max-upload", "pictures and attachments of at most so many `MiB`")
-	fs.Var(&cfg.quotaPerson, "quota-person", "keep at most this many `MiB` of uploads for each person")
-	fs.Var(&cfg.quota, "quota", "keep at most this many `MiB` of uploads in all; default: half of the disk")
-	fs.Var(&cfg.memory, "memory", "stay within this many `MiB`; default: a quarter of the machine's memory, or of its control group's")
+	fs.StringVar(&cfg.listen, "listen", defaultListen, "the `address` to serve on; port 0 picks a free one")
+	fs.StringVar(&cfg.data, "data", defaultData, "the `folder` that holds the workspace; created if it is missing")
+	fs.StringVar(&cfg.publicURL, "public-url", "", "the `address` that people open in their browsers; used in links and for secure cookies")
+	fs.BoolVar(&cfg.open, "open", false, "let anybody who can reach the server edit the workspace, also from other machines")
+	fs.Var(&cfg.rateLimits, "rate-limits", "whether to limit how fast people and addresses may send requests, `on|off`")
+	fs.StringVar(&cfg.metricsListen, "metrics-listen", "", "an `address` that serves /metrics, and nothing else, without signing in")
+	fs.Var(&cfg.proxies, "trusted-proxies",
+		"the `networks` of your reverse proxies, such as 10.0.0.0/8,::1; X-Forwarded-* and Forwarded headers of others are ignored")
+	fs.StringVar(&cfg.tls.cert, "tls-cert", "",
+		"a PEM `file` with the certificate, followed by those of its issuers; read again when it changes and at SIGHUP")
+	fs.StringVar(&cfg.tls.key, "tls-key", "", "a PEM `file` with the private key of the certificate")
+	fs.Var(&cfg.tls.acme, "acme",
+		"get certificates for these `domains`, such as a.example,b.example, from Let's Encrypt; this accepts its terms")
+	fs.StringVar(&cfg.tls.email, "acme-email", "", "the e-mail `address` that the certificate authority writes to when something is wrong")
+	fs.StringVar(&cfg.tls.directory, "acme-directory", "",
+		"the `URL` of the ACME directory of a certificate authority other than Let's Encrypt")
+	fs.StringVar(&cfg.httpListen, "http-listen", "", "an `address` that redirects plain HTTP to HTTPS, or off; with --acme the default is :80")
+	fs.BoolVar(&cfg.h2c, "h2c", false, "also accept HTTP/2 without TLS, for a proxy that uses it")
+	fs.Var(&cfg.maxUpload, "max-upload", "the size limit of a picture or an attachment, in `MiB`")
+	fs.Var(&cfg.quotaPerson, "quota-person", "the limit of all uploads of one person, in `MiB`")
+	fs.Var(&cfg.quota, "quota", "the limit of all uploads together, in `MiB`; by default half of the disk")
+	fs.Var(&cfg.memory, "memory",
+		"the memory budget in `MiB`, which resident memory may exceed by half; "+
+			"by default a quarter of the machine's memory, or of the container's limit if that is lower")
 	fs.DurationVar(&cfg.scrubEvery, "scrub-every", defaultScrub,
-		"read everything in the folder once in this `time`, in the background, to find damage early; 0: never")
-	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat, "how often a quiet stream shows a sign of life; keep it below your proxy's idle `time`")
-	fs.IntVar(&cfg.streams.Machine, "max-streams", 0, "at most `N` open streams; 0: as many as descriptors allow, with room for edits left")
-	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0, fmt.Sprintf("at most `N` open streams of one session; 0: %d, or without limit where --rate-limits=off", streamsPerSession))
-	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0, fmt.Sprintf("at most `N` open streams from one address; 0: %d, or without limit where --rate-limits=off", streamsPerAddress))
+		"how often to read the whole folder in the background to find damage early, as a `time`; 0 turns it off")
+	fs.DurationVar(&cfg.heartbeat, "heartbeat", defaultHeartbeat,
+		"the `time` between heartbeats on a quiet stream; keep it below your proxy's idle timeout")
+	fs.IntVar(&cfg.streams.Machine, "max-streams", 0,
+		"the limit `N` of open streams; by default what the limit of open files allows, less an eighth for edits")
+	fs.IntVar(&cfg.streams.PerSession, "max-streams-per-session", 0,
+		fmt.Sprintf("the limit `N` of open streams of one session; by default %d, or none with --rate-limits=off", streamsPerSession))
+	fs.IntVar(&cfg.streams.PerAddress, "max-streams-per-address", 0,
+		fmt.Sprintf("the limit `N` of open streams from one address; by default %d, or none with --rate-limits=off", streamsPerAddress))
 	fs.IntVar(&cfg.connsPerAddress, "max-connections-per-address", 0,
-		"at most `N` connections from one address, not counting streams that net/http has handed over; "+
-			"0: a quarter of all, or without limit where --rate-limits=off")
+		"the limit `N` of connections from one address, most streams not counted; "+
+			"by default a quarter of all, or none with --rate-limits=off")
 	fs.DurationVar(&cfg.people.SessionIdle, "session-idle", account.DefaultSessionIdle,
 		"sign people out after this `time` without a request or an open stream")
-	fs.DurationVar(&cfg.people.SessionMax, "session-max", account.DefaultSessionMax, "sign people out after this `time` in any case")
-	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "the least `level` to log: debug, info, warn or error")
+	fs.DurationVar(&cfg.people.SessionMax, "session-max", account.DefaultSessionMax,
+		"sign people out after this `time`, however active they are")
+	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "log messages of this `level` and above: debug, info, warn or error")
 	if err := parseFlags(env, fs, "", args); err != nil {
 		return cfg, err
 	}

@@ -30,8 +30,8 @@ type target struct {
 
 func (t *target) flags(fs *flag.FlagSet) {
 	fs.StringVar(&t.data, "data", defaultData, "the `folder` that holds the workspace, served or not")
-	fs.StringVar(&t.server, "server", "", "the `address` of a running server, in place of a folder")
-	fs.StringVar(&t.name, "name", "Command line", "what others see as the guest's `name` at --server")
+	fs.StringVar(&t.server, "server", "", "the `address` of a running server to use instead of a folder")
+	fs.StringVar(&t.name, "name", "Command line", "the `name` that others see when the command signs in at --server")
 }
 
 // A reached workspace is one that answers.
