@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agnivade/levenshtein"
+
 	"halley/storage"
 )
 
@@ -165,32 +167,11 @@ func FindPage(pages []Settings, id PageID) (Settings, error) {
 	}
 	near := slices.Clone(pages)
 	unlike := func(set Settings) int {
-		return min(distance(string(id), string(set.ID)), distance(strings.ToLower(string(id)), strings.ToLower(set.Title)))
+		title := levenshtein.ComputeDistance(strings.ToLower(string(id)), strings.ToLower(set.Title))
+		return min(levenshtein.ComputeDistance(string(id), string(set.ID)), title)
 	}
 	slices.SortStableFunc(near, func(a, b Settings) int { return unlike(a) - unlike(b) })
 	return Settings{}, &NoSuchPageError{ID: id, Near: near[:min(most, len(near))]}
-}
-
-// distance is how many characters of a have to be put in, left out or changed
-// to make b of it.
-func distance(a, b string) int {
-	from, to := []rune(a), []rune(b)
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, r := range from {
-		before := row[0]
-		row[0] = i + 1
-		for j, other := range to {
-			cost := 1
-			if r == other {
-				cost = 0
-			}
-			before, row[j+1] = row[j+1], min(before+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(to)]
 }
 
 // A StoredHistory reads a page's history out of a store.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // parseFlags parses a command's flags. Each flag is also read from the
@@ -195,7 +197,7 @@ func reason(f *flag.Flag, said string) string {
 func nearest(name string, names []string, separator string) (near string) {
 	best := 3
 	for _, n := range names {
-		d := distance(name, n)
+		d := levenshtein.ComputeDistance(name, n)
 		if d >= 3 && (strings.HasPrefix(name, n+separator) || strings.HasPrefix(n, name+separator)) {
 			d = 2
 		}
@@ -204,28 +206,6 @@ func nearest(name string, names []string, separator string) (near string) {
 		}
 	}
 	return near
-}
-
-// distance is the number of single-character edits from a to b (the Levenshtein
-// distance).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // checkVariables warns of variables that look like a misspelt setting. Others

@@ -32,7 +32,7 @@ var knows = map[string][]string{
 
 	"halley/editor": {
 		"halley/editor/bounded", "halley/editor/budget", "halley/ot", "halley/ot/diff", "halley/push",
-		"halley/storage", "halley/storage/encoding", "github.com/tidwall/btree", "golang.org/x/time",
+		"halley/storage", "halley/storage/encoding", "github.com/agnivade/levenshtein", "github.com/tidwall/btree", "golang.org/x/time",
 	},
 	"halley/editor/account": {"halley/editor", "halley/editor/bounded", "halley/storage"},
 	"halley/editor/bounded": {},
@@ -69,7 +69,7 @@ var knows = map[string][]string{
 		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics",
 		"halley/editor/scrub", "halley/frontend",
 		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt", "halley/storage/durable",
-		"github.com/KimMachineGun/automemlimit", "golang.org/x/crypto", "golang.org/x/term",
+		"github.com/KimMachineGun/automemlimit", "github.com/agnivade/levenshtein", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }
 
