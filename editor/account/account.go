@@ -10,8 +10,6 @@ package account
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -233,12 +231,6 @@ func (a *Accounts) Program(ctx context.Context, id, name string) (editor.Princip
 		err = nil // it may read, and what it writes is refused anyway; the next use tries again
 	}
 	return p, err
-}
-
-func random(bytes int) string {
-	raw := make([]byte, bytes)
-	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
 func colorOf(id string) string {

@@ -82,7 +82,7 @@ func (a *Accounts) SignInGuest(ctx context.Context, name string) (p editor.Princ
 	if name, err = CleanName(name); err != nil {
 		return p, "", err
 	}
-	id := "g-" + random(12)
+	id := "g-" + rand.Text()
 	p = editor.Principal{ID: id, Name: name, Color: colorOf(id), Kind: editor.KindGuest}
 	if err := a.putPerson(ctx, p, 0); err != nil {
 		return editor.Principal{}, "", err
@@ -167,7 +167,7 @@ func (a *Accounts) endOldKey(ctx context.Context, old, next string) error {
 
 // newSession stores s, as used now, under a new key.
 func (a *Accounts) newSession(ctx context.Context, s session) (key string, _ session, err error) {
-	key = random(24)
+	key = rand.Text()
 	s.Used = a.cfg.Now().UTC()
 	return key, s, a.putSession(ctx, sessionKey(key), s, 0)
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -89,9 +88,7 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
 		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
 	}
-	name := make([]byte, 6)
-	rand.Read(name)
-	s.name = base64.RawURLEncoding.EncodeToString(name)
+	s.name = rand.Text()[:10]
 	cookies, err := newCookies(ctx, accounts, store.Epoch())
 	if err != nil {
 		return nil, err

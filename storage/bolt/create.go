@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"halley/storage/durable"
@@ -104,7 +105,7 @@ func writeMeta(tx *bbolt.Tx, now time.Time) error {
 	t := tablesOf(tx)
 	t.put(t.meta, keyMagic, []byte(magic))
 	t.put(t.meta, keyFormat, strconv.AppendInt(nil, Format, 10))
-	t.put(t.meta, keyEpoch, []byte(newEpoch()))
+	t.put(t.meta, keyEpoch, []byte(rand.Text()))
 	t.put(t.meta, keyCreated, []byte(now.UTC().Format(time.RFC3339)))
 	return t.err
 }

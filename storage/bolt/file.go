@@ -1,8 +1,6 @@
 package bolt
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"halley/storage/durable"
@@ -302,11 +300,4 @@ func readMeta(tx *bbolt.Tx, path string) (epoch string, format int, err error) {
 		}
 	}
 	return string(meta.Get(keyEpoch)), format, nil
-}
-
-// newEpoch is 128 random bits in base64url.
-func newEpoch() string {
-	var b [16]byte
-	rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }
