@@ -79,6 +79,9 @@ func TestMisspeltVariables(t *testing.T) {
 		"HALLEY_SOAK":           "",
 		"HALLEY_SEED":           "",
 		"HALLEY_SHOT":           "",
+		"HALLEY_ATTACK":         "",
+		"HALLEY_ATTACK_FOR":     "",
+		"HALLEY_URL":            "",
 		"OTHER_LISTN":           "",
 	} {
 		var errs bytes.Buffer
