@@ -48,19 +48,43 @@ func mergeTitle(base *string, title, current string) (string, error) {
 func titleContent(title string) ot.Delta { return ot.Delta{}.Insert(title+"\n", nil) }
 
 // titleChange returns the change from before to after. What they have in common at
-// both ends stays, to the character: most edits of a title are in one place. In
-// between, ot/diff replaces whole words, so that two rewritten titles do not become
-// a mixture of their letters.
+// both ends stays, to the character: most edits of a title are in one place. If the
+// middle of after only adds to that of before, or the other way round, every
+// character that is left stays: a change that only inserts never deletes and inserts
+// again what others may change. Otherwise ot/diff replaces whole words, so that two
+// rewritten titles do not become a mixture of their letters.
 func titleChange(before, after string) ot.Delta {
 	prefix := commonPrefix(before, after)
 	suffix := commonSuffix(before[prefix:], after[prefix:])
 	change := ot.Delta{}.Retain(ot.LenUTF16(before[:prefix]), nil)
-	middle := diff.Contents(
-		titleContent(before[prefix:len(before)-suffix]), titleContent(after[prefix:len(after)-suffix]))
+	before, after = before[prefix:len(before)-suffix], after[prefix:len(after)-suffix]
+	middle, ok := insertsInto(before, after, func(d ot.Delta, s string) ot.Delta { return d.Insert(s, nil) })
+	if !ok {
+		middle, ok = insertsInto(after, before, func(d ot.Delta, s string) ot.Delta { return d.Delete(ot.LenUTF16(s)) })
+	}
+	if !ok {
+		middle = diff.Contents(titleContent(before), titleContent(after))
+	}
 	for _, op := range middle {
 		change = change.Push(op)
 	}
 	return change.Chop()
+}
+
+// insertsInto goes through more, which has all characters of some in their order, and
+// calls extra for each character that some does not have. It returns false if some is
+// no subsequence of more.
+func insertsInto(some, more string, extra func(d ot.Delta, s string) ot.Delta) (d ot.Delta, ok bool) {
+	for _, r := range more {
+		char := string(r)
+		if rest, ok := strings.CutPrefix(some, char); ok {
+			some = rest
+			d = d.Retain(ot.LenUTF16(char), nil)
+		} else {
+			d = extra(d, char)
+		}
+	}
+	return d, some == ""
 }
 
 // commonPrefix is how many bytes of whole characters a and b begin with.

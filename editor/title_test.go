@@ -21,6 +21,8 @@ func TestMergeTitle(t *testing.T) {
 		{"🙂", "🙂🙃", "😀🙂", "😀🙂🙃"},
 		{"Café", "Cafés", "Cafè", "Cafès"},
 		{"One Two Three", "One 2 Three", "One Two 3", "One 2 3"},
+		{"ab", "xaybz", "a1b", "xay1bz"}, // several inserts in one edit delete nothing
+		{"xaybz", "ab", "xaybz!", "ab!"},
 		{"Same", "SameBeta", "SameBeta", "SameBetaBeta"}, // two people who type the same
 	} {
 		if got, err := mergeTitle(base(c.base), c.title, c.current); err != nil || got != c.want {

@@ -3,6 +3,7 @@
  * moves, and for each client a network that delays, loses and cuts as told.
  */
 import { compose, type Delta, transform } from '../src/protocol/delta'
+import type { TitleSave } from '../src/protocol/title'
 import type {
   Clock,
   Line,
@@ -243,7 +244,7 @@ class TestTransport implements Transport {
     this.#client.said.push(state)
   }
 
-  retitle(_: string, title: string): Promise<PageInfo> {
+  retitle(_: string, { title }: TitleSave): Promise<PageInfo> {
     return this.#call(() => ({ ...PAGE, title, version: 2 }))
   }
 

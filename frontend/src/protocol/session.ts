@@ -30,6 +30,7 @@ import {
   RECENT_CHANGES,
   type RemoteCursor,
 } from './presence'
+import type { TitleSave } from './title'
 import type { Line, SessionDeps } from './transport'
 import {
   type Change,
@@ -90,7 +91,8 @@ export interface PageSession {
   readonly editable: boolean
   /** Where others are. */
   readonly cursors: readonly RemoteCursor[]
-  setTitle(title: string): Promise<void>
+  /** Saves a change of the title; answers the title that the server made of it. */
+  setTitle(save: TitleSave): Promise<string>
   /** Calls `listener` on any change of the above; returns how to stop. */
   subscribe(listener: () => void): () => void
   /** Calls `listener` when something that was written could not be taken and was taken out again; returns how to stop. */
@@ -232,8 +234,10 @@ class Session implements PageSession {
     return { tag: this.#outbox.waiting ? 'waiting' : 'saving', edits }
   }
 
-  async setTitle(title: string): Promise<void> {
-    this.#settings(await this.#deps.transport.retitle(this.id, title))
+  async setTitle(save: TitleSave): Promise<string> {
+    const info = await this.#deps.transport.retitle(this.id, save)
+    this.#settings(info)
+    return info.title
   }
 
   subscribe(listener: () => void): () => void {

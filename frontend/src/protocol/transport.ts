@@ -1,4 +1,5 @@
 /** What a session needs of the world. The browser's are in transport/; tests bring their own. */
+import type { TitleSave } from './title'
 import type { Change, Cursor, LoadedPage, PageInfo, PresenceState, Problem, ServerEvent } from './wire'
 
 export interface Clock {
@@ -62,7 +63,8 @@ export interface Transport {
   submit(page: string, edit: string): Promise<number>
   /** Says where we are; must also get out while the tab closes. */
   present(page: string, presence: PresencePost): Promise<void>
-  retitle(page: string, title: string): Promise<PageInfo>
+  /** Saves a change of the title; the answer has what the server made of it. */
+  retitle(page: string, save: TitleSave): Promise<PageInfo>
   /** Opens a line. `where` is asked again at each reconnect. */
   follow(page: string, where: () => Position, listener: LineListener): Line
 }

@@ -1,6 +1,7 @@
 /** A session's deps as the browser has them: fetch, lines, timers, and whether we are online and seen. */
 
 import type { SessionDeps } from '../protocol/session'
+import type { TitleSave } from '../protocol/title'
 import type {
   Clock,
   Line,
@@ -78,8 +79,13 @@ export class HttpTransport implements Transport {
     )
   }
 
-  retitle(page: string, title: string): Promise<PageInfo> {
-    return this.#call(pagePath(page), withJson('PATCH', JSON.stringify({ title })), parseInfo)
+  retitle(page: string, { key, base, title }: TitleSave): Promise<PageInfo> {
+    const init = withJson('PATCH', JSON.stringify({ title, base_title: base }))
+    return this.#call(
+      pagePath(page),
+      { ...init, headers: { ...init.headers, 'Idempotency-Key': key } },
+      parseInfo,
+    )
   }
 
   follow(page: string, where: () => Position, listener: LineListener): Line {
@@ -109,7 +115,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-function withJson(method: string, body: string): RequestInit {
+function withJson(method: string, body: string) {
   const keepalive = body.length < KEEPALIVE_UNITS
   return { method, body, keepalive, headers: { 'Content-Type': 'application/json' } }
 }

@@ -1,6 +1,10 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { type Delta, opLength, transformPosition } from '../../protocol/delta'
+import { TitleDraft, type TitleSave } from '../../protocol/title'
 import { Problem } from '../../protocol/wire'
 import { toast } from '../controls/toast'
+import { newKey } from '../idempotencyKey'
+import { isShortcut } from '../keys'
 import { problemText } from '../problemText'
 import { strings } from '../strings'
 
@@ -13,47 +17,83 @@ interface TitleProps {
   readOnly: boolean
   /** Begin here rather than in the text. */
   focusFirst: boolean
-  save(title: string): Promise<void>
+  /** Sends a save; answers the title that the server made of it. */
+  save(save: TitleSave): Promise<string>
   /** On into the text. */
   leave(): void
 }
 
-/** The page's title, edited where it stands. */
+/** The page's title, edited where it stands, by several people at once. */
 export function Title({ title, readOnly, focusFirst, save, leave }: TitleProps) {
   const ref = useRef<HTMLTextAreaElement>(null)
-  /** What was last sent or heard: what is typed beyond it is not saved yet. */
-  const known = useRef(title)
+  const draft = useRef<TitleDraft>(null)
+  draft.current ??= new TitleDraft(title)
+  const newest = useRef(title)
+  newest.current = title
   /** Whether the last try failed, which is said once. */
   const failed = useRef(false)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
 
-  const store = (field: HTMLTextAreaElement) => {
+  /** Shows what a change made of the title; the caret stays at its words. */
+  const show = (delta: Delta) => {
+    const field = ref.current
+    if (!field || delta.length === 0) return
+    const { selectionStart, selectionEnd } = field
+    field.value = draft.current!.text
+    field.setSelectionRange(
+      transformPosition(delta, selectionStart, true),
+      transformPosition(delta, selectionEnd, true),
+    )
+    grow(field)
+  }
+
+  const later = (ms: number) => {
     clearTimeout(timer.current)
-    const typed = field.value.trim()
-    if (typed === known.current) return
-    const before = known.current
-    known.current = typed
-    save(typed).then(
-      () => {
+    timer.current = setTimeout(store, ms)
+  }
+  const store = () => {
+    clearTimeout(timer.current)
+    if (draft.current!.saving) return // what is typed now goes with the next one
+    send()
+  }
+  /** Sends what is unsaved, or again what was not answered. */
+  const send = () => {
+    const next = draft.current!.save(newKey)
+    if (!next) return
+    save(next).then(
+      merged => {
         failed.current = false
+        show(draft.current!.answered(merged))
+        show(draft.current!.receive(newest.current))
+        send()
       },
       error => {
-        // The words stay in the field, and are not saved.
-        if (known.current === typed) known.current = before
         if (!failed.current) toast(strings.page.titleFailed(problemText(error)), { tone: 'bad' })
         failed.current = true
-        if (isPassing(error) && field.isConnected) timer.current = setTimeout(() => store(field), RETRY_MS)
+        if (!isPassing(error)) {
+          // The words stay in the field, and are not saved.
+          draft.current!.refused()
+          show(draft.current!.receive(newest.current))
+        } else if (ref.current) {
+          clearTimeout(timer.current)
+          timer.current = setTimeout(send, RETRY_MS)
+        }
       },
     )
   }
-
-  useEffect(() => {
+  const goBack = (event: Event, way: 'undo' | 'redo') => {
+    event.preventDefault()
+    const delta = draft.current![way]()
+    if (!delta) return
     const field = ref.current!
-    const untouched = field.value.trim() === known.current
-    known.current = title
-    if (untouched && field.value.trim() !== title) field.value = title
+    field.value = draft.current!.text
+    const end = endOf(delta)
+    field.setSelectionRange(end, end)
     grow(field)
-  }, [title])
+    later(SAVE_AFTER_MS)
+  }
+
+  useEffect(() => show(draft.current!.receive(title)), [title])
   useLayoutEffect(() => {
     const field = ref.current!
     field.value = title
@@ -63,7 +103,7 @@ export function Title({ title, readOnly, focusFirst, save, leave }: TitleProps) 
     addEventListener('resize', regrow)
     return () => {
       removeEventListener('resize', regrow)
-      store(field)
+      store()
     }
   }, [])
 
@@ -76,19 +116,26 @@ export function Title({ title, readOnly, focusFirst, save, leave }: TitleProps) 
         placeholder={strings.untitled}
         aria-label={strings.page.title}
         spellcheck
+        onBeforeInput={event => {
+          // What others write is not in the browser's own history, which would take it back too.
+          if (event.inputType === 'historyUndo') goBack(event, 'undo')
+          else if (event.inputType === 'historyRedo') goBack(event, 'redo')
+        }}
         onInput={event => {
           const field = event.currentTarget
           if (/[\r\n]/.test(field.value)) field.value = field.value.replace(/[\r\n]+/g, ' ')
+          draft.current!.type(field.value, performance.now())
           grow(field)
-          clearTimeout(timer.current)
-          timer.current = setTimeout(() => store(field), SAVE_AFTER_MS)
+          later(SAVE_AFTER_MS)
         }}
-        onBlur={event => store(event.currentTarget)}
+        onBlur={store}
         onKeyDown={event => {
           if (event.isComposing) return
           const field = event.currentTarget
           const atEnd = field.selectionEnd === field.value.length
-          if (event.key === 'Enter' || (event.key === 'ArrowDown' && atEnd)) {
+          if (isShortcut(event, 'Mod-z')) goBack(event, 'undo')
+          else if (isShortcut(event, 'Mod-Shift-z') || isShortcut(event, 'Mod-y')) goBack(event, 'redo')
+          else if (event.key === 'Enter' || (event.key === 'ArrowDown' && atEnd)) {
             event.preventDefault()
             leave()
           }
@@ -96,6 +143,11 @@ export function Title({ title, readOnly, focusFirst, save, leave }: TitleProps) 
       />
     </h1>
   )
+}
+
+/** Where the last thing that a change does ends, in the text after it. */
+function endOf(delta: Delta): number {
+  return delta.reduce((at, op) => ('delete' in op ? at : at + opLength(op)), 0)
 }
 
 /** Whether the same may work later: no answer came, or a busy or full server's. */
