@@ -169,7 +169,16 @@ func decodeJSON(c *gin.Context, limit int64, in any) error {
 	return unmarshal(body, in)
 }
 
+// unmarshal decodes a JSON body, whose text must be Unicode.
 func unmarshal(body []byte, in any) error {
+	if err := unmarshalAny(body, in); err != nil {
+		return err
+	}
+	return checkJSONText(body, nil)
+}
+
+// unmarshalAny does not check the text in a body: the caller does.
+func unmarshalAny(body []byte, in any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(in); err != nil {
 		return jsonProblem(err)
@@ -268,7 +277,10 @@ type editBody struct {
 // upper case too, and there twice it counts the last time; others are ignored.
 func explainEdit(body []byte) (editor.Edit, error) {
 	var in editBody
-	if err := unmarshal(body, &in); err != nil {
+	if err := unmarshalAny(body, &in); err != nil {
+		return editor.Edit{}, err
+	}
+	if err := checkJSONText(body, in.Delta); err != nil {
 		return editor.Edit{}, err
 	}
 	if in.Client == nil {

@@ -101,6 +101,9 @@ func filePart(c *gin.Context, limit int64) (*multipart.Part, error) {
 		if err != nil {
 			return nil, badForm(err, limit)
 		}
+		if err := checkPartText(part); err != nil {
+			return nil, err
+		}
 		if part.FormName() == "file" {
 			heads.over = true
 			return part, nil
@@ -132,8 +135,12 @@ func (h *formHeads) Read(p []byte) (int, error) {
 
 func badForm(err error, limit int64) error {
 	var over *http.MaxBytesError
-	if errors.As(err, &over) {
+	var own *problem
+	switch {
+	case errors.As(err, &over):
 		return fileTooLarge(limit)
+	case errors.As(err, &own):
+		return own
 	}
 	return brokenBody("The form cannot be read: %v.", err)
 }

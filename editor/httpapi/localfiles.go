@@ -444,6 +444,9 @@ func (s *Server) bringFiles(c *gin.Context) (*multipart.Part, broughtAlong, erro
 		heads.begin()
 		part, err := form.NextPart()
 		heads.over = true
+		if err == nil {
+			err = checkPartText(part)
+		}
 		switch {
 		case err == io.EOF:
 			return nil, along, badRequest("The form has no field \"file\".")

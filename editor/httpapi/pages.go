@@ -71,7 +71,10 @@ func (s *Server) createPage(c *gin.Context) {
 func decodeCreate(body []byte) (editor.NewPage, error) {
 	var in createBody
 	var out editor.NewPage
-	if err := unmarshal(body, &in); err != nil {
+	if err := unmarshalAny(body, &in); err != nil {
+		return out, err
+	}
+	if err := checkJSONText(body, in.Delta); err != nil {
 		return out, err
 	}
 	if in.Title != nil {

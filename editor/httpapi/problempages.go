@@ -73,6 +73,9 @@ var explanations = map[string]explanation{
 		"The edit is malformed, does not fit the content it was made on, or holds a format that pages cannot have. " +
 			"The answer names the operation.",
 		"In a browser, reload the page. In a program, correct the operation whose index the answer gives."},
+	"invalid-text": {"The text is not valid UTF-8",
+		"A title, a name, a parameter or another string in the request is not valid UTF-8 text. Nothing was changed.",
+		"Encode the text as UTF-8. In JSON, an escape such as \\ud83d must be followed by the second half of its pair."},
 	"key-reused": {"The Idempotency-Key was used for something else",
 		"A key marks one request, so that sending it twice makes nothing twice. This key came with another request before.",
 		"Make up a new random key for each new request, and use it again only to repeat that request."},

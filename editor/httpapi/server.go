@@ -122,7 +122,7 @@ func (s *Server) route() error {
 	if err != nil {
 		return err
 	}
-	e.Use(s.trace, s.recover, s.secure, s.onlyFromHere, guard)
+	e.Use(s.trace, s.recover, s.secure, s.onlyFromHere, guard, s.requireText)
 
 	e.GET("/healthz", s.healthz)
 	e.GET("/readyz", s.readyz)
