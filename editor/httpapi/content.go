@@ -30,11 +30,11 @@ type content = ot.Content
 var emptyNotNil = ot.Delta{}
 
 func (s *Server) contentRoutes(api *gin.RouterGroup) {
-	api.POST("/import", s.signedIn, s.importFile)
-	g := api.Group("/pages", s.signedIn)
-	g.GET("/:id/content", s.getContent)
-	g.HEAD("/:id/content", s.getContent)
-	g.PUT("/:id/content", s.putContent)
+	api.POST("/import", s.handle(s.signedIn), s.handle(s.importFile))
+	g := api.Group("/pages", s.handle(s.signedIn))
+	g.GET("/:id/content", s.handle(s.getContent))
+	g.HEAD("/:id/content", s.handle(s.getContent))
+	g.PUT("/:id/content", s.handle(s.putContent))
 }
 
 type formatJSON struct {
@@ -46,12 +46,12 @@ type formatJSON struct {
 	Export     bool     `json:"export"`
 }
 
-func (s *Server) formats(c *gin.Context) {
+func (s *Server) formats(c *gin.Context) error {
 	out := []formatJSON{}
 	for _, f := range convert.Formats() {
 		out = append(out, formatJSON{f.Name, f.Label, f.MediaTypes[0], f.Extensions, true, true})
 	}
-	s.writeJSON(c, http.StatusOK, out)
+	return s.writeJSON(c, http.StatusOK, out)
 }
 
 // asked for by name, or by Accept; anything goes: Markdown.
@@ -103,22 +103,19 @@ func formatSent(c *gin.Context) (convert.Format, error) {
 	return convert.Format{}, unsupported("A file of type %.100q cannot be read; /api/formats lists what can be.", kind)
 }
 
-func (s *Server) getContent(c *gin.Context) {
+func (s *Server) getContent(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	page, text, err := s.pages.Read(ctx, p, id)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	format, err := formatToGive(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	folder, err := folderAsked(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	c.Header("Vary", "Accept")
 	c.Header("Cache-Control", "private, no-cache")
@@ -126,22 +123,20 @@ func (s *Server) getContent(c *gin.Context) {
 	c.Header("ETag", tag)
 	if matchesTag(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
-		return
+		return nil
 	}
-	if !s.works(c, workExport, int64(text.Size())) {
-		return
+	if err := s.takeWork(c, workExport, int64(text.Size())); err != nil {
+		return err
 	}
 	source, err := s.source(ctx, p, id)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	delta, schema := text.Delta(), localSchema{}
 	if folder != "" {
 		files, err := s.filesOf(ctx, p, delta)
 		if err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 		delta, schema = outward(delta, files, folder)
 	}
@@ -157,8 +152,7 @@ func (s *Server) getContent(c *gin.Context) {
 	}
 	if err != nil {
 		c.Writer.Header().Del("ETag")
-		s.fail(c, err)
-		return
+		return err
 	}
 	setNotes(c, notes)
 	if c.Query("download") == "1" {
@@ -172,6 +166,7 @@ func (s *Server) getContent(c *gin.Context) {
 	c.Header("Content-Length", strconv.FormatInt(file.size, 10))
 	c.Status(http.StatusOK)
 	_, _ = file.WriteTo(c.Writer) // the reader may be gone
+	return nil
 }
 
 func sourceSize(source *convert.Source) int {
@@ -214,31 +209,27 @@ type putTarget struct {
 	epoch string
 }
 
-func (s *Server) putContent(c *gin.Context) {
+func (s *Server) putContent(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	if _, err := s.pages.Role(ctx, p, id); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	format, err := formatSent(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	target, err := parseTarget(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	if !s.works(c, workMerge, c.Request.ContentLength) {
-		return
+	if err := s.takeWork(c, workMerge, c.Request.ContentLength); err != nil {
+		return err
 	}
 	file, err := readBody(c, maxFileBytes)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	s.idempotent(c, file, func(ctx context.Context, key string) (reply, error) {
+	return s.idempotent(c, file, func(ctx context.Context, key string) (reply, error) {
 		out, err := s.merge(ctx, p, id, format, file, target, key)
 		if err != nil {
 			return reply{}, err
@@ -339,22 +330,23 @@ func clientFor(p editor.Principal, key string) string {
 }
 
 // importFile makes a page of a file.
-func (s *Server) importFile(c *gin.Context) {
-	if !s.works(c, workImport, c.Request.ContentLength) || !s.makesPage(c) {
-		return
+func (s *Server) importFile(c *gin.Context) error {
+	if err := s.takeWork(c, workImport, c.Request.ContentLength); err != nil {
+		return err
+	}
+	if err := s.makesPage(c); err != nil {
+		return err
 	}
 	part, along, err := s.importParts(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	name, kind, request, err := readUpload(c, part)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	file := request[len(name)+1:]
-	s.idempotent(c, request, func(ctx context.Context, key string) (reply, error) {
+	return s.idempotent(c, request, func(ctx context.Context, key string) (reply, error) {
 		if along.id == "" {
 			along.id = s.pages.NewID(principal(c), key)
 		}

@@ -388,17 +388,15 @@ func oneLine(text string) string {
 }
 
 // listFiles answers with the files that a page's content shows.
-func (s *Server) listFiles(c *gin.Context) {
+func (s *Server) listFiles(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	page, text, err := s.pages.Read(ctx, p, id)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	files, err := s.filesOf(ctx, p, text.Delta())
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	out := struct {
 		Seq   uint64     `json:"seq"`
@@ -408,7 +406,7 @@ func (s *Server) listFiles(c *gin.Context) {
 		out.Files = append(out.Files, fileJSON{Path: editor.FilePath(f.hash), Name: f.name, Size: f.size, Type: f.kind})
 	}
 	c.Header("Cache-Control", "private, no-cache")
-	s.writeJSON(c, http.StatusOK, out)
+	return s.writeJSON(c, http.StatusOK, out)
 }
 
 // folderAsked is ?files=, the folder beside the file that is written, "" for none.

@@ -162,3 +162,20 @@ func TestReadinessNamesNoFolder(t *testing.T) {
 		}
 	}
 }
+
+// TestOneWrapperAnswersErrors: handlers return their errors. Besides the wrapper
+// only the recovery from a panic and the writer under http.ServeContent refuse.
+func TestOneWrapperAnswersErrors(t *testing.T) {
+	calls := 0
+	for _, file := range sourceFiles(t, ".") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if selector, ok := n.(*ast.SelectorExpr); ok && selector.Sel.Name == "fail" {
+				calls++
+			}
+			return true
+		})
+	}
+	if calls != 3 {
+		t.Errorf("fail is called in %d places, want 3", calls)
+	}
+}

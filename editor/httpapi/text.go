@@ -37,13 +37,14 @@ func invalidText(what string) error {
 
 // requireText refuses a request whose path, query or headers are not text. The
 // addresses of the browser app are left to the app.
-func (s *Server) requireText(c *gin.Context) {
+func (s *Server) requireText(c *gin.Context) error {
 	if c.FullPath() == "" {
-		return
+		return nil
 	}
 	if err := checkRequestText(c.Request); err != nil {
-		s.fail(c, err)
+		return err
 	}
+	return nil
 }
 
 func checkRequestText(r *http.Request) error {
