@@ -11,7 +11,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -385,7 +384,7 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 	if err != nil {
 		return reply{}, err
 	}
-	page := editor.NewPage{ID: along.id, Title: importTitle(doc.Title, name), Content: content}
+	page := editor.NewPage{ID: along.id, Title: filename.Title(doc.Title, name), Content: content}
 	out, err := s.created(ctx, p, page, append(doc.Notes, missing...))
 	if err != nil {
 		return reply{}, err
@@ -397,20 +396,6 @@ func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind st
 		return reply{}, err
 	}
 	return out, s.pages.KeepOriginal(ctx, p, made.ID, editor.Original{Format: format.Name, Data: file})
-}
-
-// importTitle is what the file calls itself, else its name.
-func importTitle(title, file string) string {
-	if title == "" {
-		title = strings.TrimSuffix(path.Base(file), path.Ext(file))
-	}
-	title = strings.Join(strings.FieldsFunc(title, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'
-	}), " ")
-	if runes := []rune(title); len(runes) > 200 {
-		title = string(runes[:200]) + "…"
-	}
-	return title
 }
 
 // readUpload reads a file that is sent in a multipart form. The request is its

@@ -7,13 +7,12 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
 	"halley/editor"
+	"halley/editor/filename"
 	"halley/storage"
 )
 
@@ -53,7 +52,7 @@ func (s *Server) uploadFile(c *gin.Context) error {
 	if err != nil && err != io.EOF {
 		return badForm(err, s.pages.MaxFileBytes())
 	}
-	out := fileJSON{Name: fileName(part.FileName()), Type: fileType(head)}
+	out := fileJSON{Name: filename.Display(part.FileName()), Type: fileType(head)}
 	blob, err := s.pages.Upload(ctx, p, id, formReader{file, s.pages.MaxFileBytes()})
 	if err != nil {
 		return err
@@ -142,26 +141,6 @@ func badForm(err error, limit int64) error {
 }
 
 func fileTooLarge(limit int64) error { return &editor.FileTooLargeError{Limit: limit} }
-
-// maxNameChars is how much of a file's name is kept.
-const maxNameChars = 255
-
-// fileName is a file's name as an embed may show it.
-func fileName(sent string) string {
-	name := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
-			return '-'
-		}
-		return r
-	}, sent)
-	if runes := []rune(name); len(runes) > maxNameChars {
-		name = string(runes[:maxNameChars])
-	}
-	if name = strings.TrimSpace(name); name == "" {
-		return "Untitled"
-	}
-	return name
-}
 
 // sniffBytes are as many as http.DetectContentType looks at.
 const sniffBytes = 512

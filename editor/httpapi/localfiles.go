@@ -82,7 +82,7 @@ const maxStemChars = 60
 
 // wordsFor is what a person would call the file that op shows.
 func wordsFor(op ot.Op) string {
-	words := fileName(embedName(op))
+	words := filename.Display(embedName(op))
 	if op.Embed.Type == "image" {
 		if alt, _ := op.Attributes.Get("alt"); alt != "" {
 			words, _ = alt.Text()
@@ -299,7 +299,7 @@ func attachment(linked ot.Delta, local string, f broughtFile) (out ot.Delta) {
 	if name == "" {
 		name = path.Base(local)
 	}
-	return append(out, ot.Op{Embed: fileEmbed(fileValue{fileName(name), f.path, f.size}), Attributes: attrs})
+	return append(out, ot.Op{Embed: fileEmbed(fileValue{filename.Display(name), f.path, f.size}), Attributes: attrs})
 }
 
 func without(attrs ot.Attributes, names ...string) ot.Attributes {
