@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +17,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/convert"
+	"halley/editor/exchange"
 	"halley/editor/filename"
 	"halley/ot"
 )
@@ -127,25 +126,9 @@ func (s *Server) getContent(c *gin.Context) error {
 	if err := s.takeWork(c, workExport, int64(text.Size())); err != nil {
 		return err
 	}
-	source, err := s.source(ctx, p, id)
-	if err != nil {
-		return err
-	}
-	delta, schema := text.Delta(), localSchema{}
-	if folder != "" {
-		files, err := s.filesOf(ctx, p, delta)
-		if err != nil {
-			return err
-		}
-		delta, schema = outward(delta, files, folder)
-	}
 	var file spool
 	defer file.Close()
-	var notes []convert.Note
-	err = s.conversions.run(ctx, text.Size()+sourceSize(source), func(limits convert.Limits) error {
-		notes, err = format.Write(ctx, &file, page.Title, page.Seq, delta, source, schema, limits)
-		return err
-	})
+	notes, err := s.exchange.Export(ctx, p, page, text, format, folder, &file)
 	if err == nil {
 		err = holdAnswer(c, int64(cap(file.memory)))
 	}
@@ -160,27 +143,13 @@ func (s *Server) getContent(c *gin.Context) error {
 	// A page's HTML is looked at in the browser: it may load pictures and
 	// nothing else, whatever slipped through. Its own pictures are for whoever is
 	// signed in here, so it keeps its origin; without scripts that gives it nothing.
-	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
+	c.Header("Content-Security-Policy",
+		"default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
 	c.Header("Content-Type", format.MediaTypes[0])
 	c.Header("Content-Length", strconv.FormatInt(file.size, 10))
 	c.Status(http.StatusOK)
 	_, _ = file.WriteTo(c.Writer) // the reader may be gone
 	return nil
-}
-
-func sourceSize(source *convert.Source) int {
-	if source == nil {
-		return 0
-	}
-	return len(source.Data)
-}
-
-func (s *Server) source(ctx context.Context, p editor.Principal, id editor.PageID) (*convert.Source, error) {
-	o, err := s.pages.Original(ctx, p, id)
-	if o == nil || o.Format == "" || err != nil {
-		return nil, err
-	}
-	return &convert.Source{Format: o.Format, Data: o.Data}, nil
 }
 
 // setNotes tells what the file could not keep.
@@ -199,13 +168,6 @@ type putAnswer struct {
 	Seq   uint64         `json:"seq"`
 	Met   uint64         `json:"met"` // changes that the edit met on its way in
 	Notes []convert.Note `json:"notes,omitempty"`
-}
-
-// A putTarget is what a file that was edited elsewhere was made from.
-type putTarget struct {
-	base  uint64
-	exact bool
-	epoch string
 }
 
 func (s *Server) putContent(c *gin.Context) error {
@@ -229,19 +191,19 @@ func (s *Server) putContent(c *gin.Context) error {
 		return err
 	}
 	return s.idempotent(c, file, func(ctx context.Context, key string) (reply, error) {
-		out, err := s.merge(ctx, p, id, format, file, target, key)
+		out, err := s.exchange.Merge(ctx, p, id, format, file, target, clientFor(p, key))
 		if err != nil {
 			return reply{}, err
 		}
-		return reply{Status: http.StatusOK, Body: mustJSON(out)}, nil
+		return reply{Status: http.StatusOK, Body: mustJSON(putAnswer(out))}, nil
 	})
 }
 
-func parseTarget(c *gin.Context) (putTarget, error) {
-	t := putTarget{epoch: c.Query("epoch")}
+func parseTarget(c *gin.Context) (exchange.Base, error) {
+	t := exchange.Base{Epoch: c.Query("epoch")}
 	if _, there := c.GetQuery("base"); there {
 		base, err := queryWhole(c, "base", 0, editor.MaxWhole)
-		t.base = base
+		t.Seq = base
 		return t, err
 	}
 	match := strings.TrimPrefix(strings.TrimSpace(c.GetHeader("If-Match")), "W/")
@@ -255,67 +217,8 @@ func parseTarget(c *gin.Context) (putTarget, error) {
 	if err != nil {
 		return t, editor.ErrMoved // a tag that no content of ours ever had
 	}
-	t.base, t.exact = base, true
+	t.Seq, t.Exact = base, true
 	return t, nil
-}
-
-// merge turns a file into one small edit of the live page.
-func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID, format convert.Format, file []byte, t putTarget, key string) (putAnswer, error) {
-	if t.epoch != "" && t.epoch != s.pages.Epoch() {
-		return putAnswer{}, editor.ErrEpochChanged
-	}
-	page, base, err := s.contentAtBase(ctx, p, id, t)
-	if err != nil {
-		return putAnswer{}, err
-	}
-	source, err := s.source(ctx, p, id)
-	if err != nil {
-		return putAnswer{}, err
-	}
-	var refused leftOut
-	var delta ot.Delta
-	var notes []convert.Note
-	err = s.conversions.run(ctx, base.Size()+len(file)+sourceSize(source), func(limits convert.Limits) error {
-		delta, notes, err = format.Merge(ctx, base.Delta(), file, source, namingSchema{refused: &refused}, limits)
-		return err
-	})
-	if err != nil {
-		return putAnswer{}, err
-	}
-	if slices.ContainsFunc(notes, func(n convert.Note) bool { return n.What == "image" || n.What == "file" }) {
-		notes = append(notes, refused.notes()...)
-	}
-	delta, missing, err := s.withoutUnknown(ctx, p, id, delta)
-	if err != nil {
-		return putAnswer{}, err
-	}
-	notes = append(notes, missing...)
-	seq, err := s.pages.Submit(ctx, p, id, editor.Edit{Client: clientFor(p, key), N: 1, Base: t.base, Delta: delta, Exact: t.exact})
-	if err != nil {
-		return putAnswer{}, err
-	}
-	out := putAnswer{Seq: seq, Met: seq - t.base, Notes: notes}
-	if len(delta) > 0 {
-		out.Met-- // its own
-	}
-	if page.Role >= editor.RoleEdit {
-		err = s.pages.KeepOriginal(ctx, p, id, editor.Original{Format: format.Name, Data: file})
-	}
-	return out, err
-}
-
-func (s *Server) contentAtBase(ctx context.Context, p editor.Principal, id editor.PageID, t putTarget) (editor.Page, *content, error) {
-	page, err := s.pages.Page(ctx, p, id)
-	switch {
-	case err != nil:
-		return page, nil, err
-	case t.base > page.Seq && t.exact:
-		return page, nil, editor.ErrMoved
-	case t.base > page.Seq:
-		return page, nil, &editor.BaseAheadError{Base: t.base, Head: page.Seq}
-	}
-	_, text, err := s.pages.ReadAt(ctx, p, id, t.base)
-	return page, text, err
 }
 
 // clientFor names the client of an edit that comes as a file: under a key the
@@ -346,56 +249,29 @@ func (s *Server) importFile(c *gin.Context) error {
 	}
 	file := request[len(name)+1:]
 	return s.idempotent(c, request, func(ctx context.Context, key string) (reply, error) {
-		if along.id == "" {
-			along.id = s.pages.NewID(principal(c), key)
+		if along.ID == "" {
+			along.ID = s.pages.NewID(principal(c), key)
 		}
-		return s.imported(ctx, principal(c), name, kind, file, along)
+		return s.imported(ctx, principal(c), exchange.File{Name: name, Type: kind, Data: file}, along)
 	})
 }
 
 // importParts finds the document in the form of an import, and with ?files=1
 // what comes along with it.
-func (s *Server) importParts(c *gin.Context) (*multipart.Part, broughtAlong, error) {
+func (s *Server) importParts(c *gin.Context) (*multipart.Part, exchange.Along, error) {
 	if c.Query("files") == "1" {
 		return s.bringFiles(c)
 	}
 	part, err := filePart(c, maxFileBytes)
-	return part, broughtAlong{}, err
+	return part, exchange.Along{}, err
 }
 
-func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind string, file []byte, along broughtAlong) (reply, error) {
-	format, ok := convert.Detect(name, kind, file)
-	if !ok {
-		return reply{}, unsupported("%.100q is no file that can be read; /api/formats lists what can be.", name)
-	}
-	schema := localSchema{links: map[string]bool{}, pictures: true}
-	for local := range along.files {
-		schema.links[local] = true
-	}
-	var doc convert.Document
-	err := s.conversions.run(ctx, len(file), func(limits convert.Limits) (err error) {
-		doc, err = format.Read(ctx, file, schema, limits)
-		return err
-	})
+func (s *Server) imported(ctx context.Context, p editor.Principal, f exchange.File, along exchange.Along) (reply, error) {
+	id, notes, err := s.exchange.Import(ctx, p, f, along)
 	if err != nil {
 		return reply{}, err
 	}
-	content, missing, err := s.withoutUnknown(ctx, p, along.id, inward(doc.Content, along.files))
-	if err != nil {
-		return reply{}, err
-	}
-	page := editor.NewPage{ID: along.id, Title: filename.Title(doc.Title, name), Content: content}
-	out, err := s.created(ctx, p, page, append(doc.Notes, missing...))
-	if err != nil {
-		return reply{}, err
-	}
-	var made struct {
-		ID editor.PageID `json:"id"`
-	}
-	if err := json.Unmarshal(out.Body, &made); err != nil {
-		return reply{}, err
-	}
-	return out, s.pages.KeepOriginal(ctx, p, made.ID, editor.Original{Format: format.Name, Data: file})
+	return s.created(ctx, p, id, notes)
 }
 
 // readUpload reads a file that is sent in a multipart form. The request is its

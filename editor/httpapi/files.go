@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"halley/editor"
+	"halley/editor/exchange"
 	"halley/editor/filename"
 	"halley/storage"
 )
@@ -142,8 +143,8 @@ func badForm(err error, limit int64) error {
 
 func fileTooLarge(limit int64) error { return &editor.FileTooLargeError{Limit: limit} }
 
-// sniffBytes are as many as http.DetectContentType looks at.
-const sniffBytes = 512
+// sniffBytes is as much of a file as http.DetectContentType looks at.
+const sniffBytes = exchange.SniffBytes
 
 // What a browser may take a file for. Pictures of these types run nothing and
 // are shown in their place. Everything else is only ever downloaded; and what

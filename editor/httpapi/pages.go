@@ -64,7 +64,11 @@ func (s *Server) createPage(c *gin.Context) error {
 	}
 	return s.idempotent(c, body, func(ctx context.Context, key string) (reply, error) {
 		in.Key = key
-		return s.created(ctx, principal(c), in, nil)
+		page, err := s.pages.Create(ctx, principal(c), in)
+		if err != nil {
+			return reply{}, err
+		}
+		return s.created(ctx, principal(c), page.ID, nil)
 	})
 }
 
@@ -94,19 +98,15 @@ func decodeCreate(body []byte) (editor.NewPage, error) {
 	return out, err
 }
 
-// created makes a page and answers 201 with the page object.
-func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewPage, notes []convert.Note) (reply, error) {
-	page, err := s.pages.Create(ctx, p, in)
-	if err != nil {
-		return reply{}, err
-	}
-	object, err := s.readPage(ctx, p, page.ID)
+// created answers 201 with the object of a page that was made.
+func (s *Server) created(ctx context.Context, p editor.Principal, id editor.PageID, notes []convert.Note) (reply, error) {
+	object, err := s.readPage(ctx, p, id)
 	if err != nil {
 		return reply{}, err
 	}
 	object.Notes = notes
 	body, err := json.Marshal(object)
-	return reply{Status: http.StatusCreated, Location: "/api/pages/" + string(page.ID), Body: body}, err
+	return reply{Status: http.StatusCreated, Location: "/api/pages/" + string(id), Body: body}, err
 }
 
 // readPage is the page object with its content.

@@ -17,6 +17,7 @@ import (
 	"halley/editor/account"
 	"halley/editor/budget"
 	"halley/editor/convert"
+	"halley/editor/exchange"
 	"halley/ot"
 	"halley/storage"
 )
@@ -101,7 +102,9 @@ var mappings = []mapping{
 		p.after = e.After
 		return true
 	}),
-	as(413, "too-large", "Too large for this server's memory", func(e *budget.NeverError, p *problem) bool { return p.with("limit", e.Limit) }),
+	as(413, "too-large", "Too large for this server's memory", func(e *budget.NeverError, p *problem) bool {
+		return p.with("limit", e.Limit)
+	}),
 	as(429, "too-many", "Too many at once", func(e *editor.TooManyError, p *problem) bool {
 		p.after = max(e.After, time.Second)
 		return true
@@ -130,6 +133,10 @@ var mappings = []mapping{
 	as(422, "quota-full", "No room for another upload", func(e *editor.QuotaError, p *problem) bool {
 		return p.with("used", e.Used) && p.with("allowed", e.Allowed)
 	}),
+	as(415, "unsupported-format", "This format cannot be read here", func(e *exchange.UnknownFormatError, p *problem) bool {
+		p.detail = sentence(e) + " /api/formats lists those that can be read."
+		return true
+	}),
 	as[*editor.NoSuchPageError](404, "not-found", "No such page", nil),
 	as(413, "too-large", "Too large", func(e *editor.FileTooLargeError, p *problem) bool { return p.with("limit", e.Limit) }),
 	as(413, "too-large", "Too large", func(e *http.MaxBytesError, p *problem) bool { return p.with("limit", e.Limit) }),
@@ -147,6 +154,7 @@ var mappings = []mapping{
 	is(editor.ErrMoved, 412, "moved-on", "The page has moved on", 0),
 	is(editor.ErrPageFull, 422, "page-full", "The page is full", 0),
 	is(editor.ErrDraining, 503, "draining", "The server is going away", time.Second),
+	is(exchange.ErrTooMany, 503, "busy", "Too many files at once", 5*time.Second),
 	is(storage.ErrUnknown, 503, "disk-failing", "It is not known whether this was stored; send it again", 2*time.Second),
 	is(storage.ErrDiskFull, 507, "disk-full", "The disk is full or refuses writes; nothing was changed", 10*time.Second),
 	is(storage.ErrClosed, 503, "draining", "The server is going away", time.Second),

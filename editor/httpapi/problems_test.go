@@ -15,6 +15,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/convert"
+	"halley/editor/exchange"
 	"halley/ot"
 	"halley/storage"
 )
@@ -52,6 +53,8 @@ var released = []struct {
 	{storage.ErrUnknown, 503, "disk-failing"},
 	{storage.ErrDiskFull, 507, "disk-full"},
 	{&editor.BadValueError{}, 400, "bad-request"},
+	{&exchange.UnknownFormatError{}, 415, "unsupported-format"},
+	{exchange.ErrTooMany, 503, "busy"},
 	{&storage.ConflictError{}, 503, "conflict"},
 	{&storage.CorruptError{}, 500, "damaged"},
 }
@@ -78,7 +81,7 @@ func TestUnknownErrorShowsNothing(t *testing.T) {
 // Every error that the packages below export has a row.
 func TestEveryExportedErrorHasARow(t *testing.T) {
 	source := readSource(t, "problems.go") + readSource(t, "idempotency.go") + readSource(t, "session.go")
-	for _, dir := range []string{"..", "../account", "../convert", "../../storage"} {
+	for _, dir := range []string{"..", "../account", "../convert", "../exchange", "../../storage"} {
 		for _, name := range exportedErrors(t, dir) {
 			if !strings.Contains(source, "."+name) {
 				t.Errorf("%s of %s has no row in problems.go", name, dir)

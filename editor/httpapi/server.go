@@ -19,6 +19,7 @@ import (
 	"halley/editor"
 	"halley/editor/account"
 	"halley/editor/budget"
+	"halley/editor/exchange"
 	"halley/editor/metrics"
 	"halley/storage"
 )
@@ -62,7 +63,7 @@ type Server struct {
 	headers     []fixedHeader
 	engine      *gin.Engine
 
-	conversions *conversions
+	exchange *exchange.Exchange
 }
 
 // New makes a server of its parts.
@@ -86,8 +87,8 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
 		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), turns: newTurns(),
 		streams: newStreams(cfg.Streams), idempotency: newIdempotency(store, cfg.Now),
-		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
-		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
+		headers:  fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
+		exchange: exchange.New(pages, cfg.Budget.Share("conversions", 0.5), fileType),
 	}
 	name := make([]byte, 6)
 	rand.Read(name)
