@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"halley/editor/client"
+	"halley/editor/exchange"
 	"halley/editor/filename"
 )
 
@@ -151,12 +152,9 @@ func exportPage(ctx context.Context, w *reached, cfg exportConfig, id, file stri
 	return file, content.Notes, nil
 }
 
-// filesSuffix is what the folder of a document's files is called after its name.
-const filesSuffix = ".files"
-
 // filesFolder is the folder beside a document for the files that it shows.
 func filesFolder(file string) string {
-	return strings.TrimSuffix(file, filepath.Ext(file)) + filesSuffix
+	return strings.TrimSuffix(file, filepath.Ext(file)) + exchange.FilesSuffix
 }
 
 func (cfg exportConfig) isFree(what, path string) error {

@@ -49,9 +49,12 @@ var knows = map[string][]string{
 		"halley/editor", "halley/editor/budget", "halley/editor/scrub", "halley/push",
 		"github.com/prometheus/client_golang",
 	},
+	"halley/editor/exchange": {
+		"halley/editor", "halley/editor/budget", "halley/editor/convert", "halley/editor/filename", "halley/ot", "halley/storage",
+	},
 	"halley/editor/httpapi": {
 		"halley/editor", "halley/editor/account", "halley/editor/bounded", "halley/editor/budget",
-		"halley/editor/convert", "halley/editor/filename", "halley/editor/metrics",
+		"halley/editor/convert", "halley/editor/exchange", "halley/editor/filename", "halley/editor/metrics",
 		"halley/ot", "halley/push", "halley/storage", "github.com/gin-gonic/gin", "github.com/gorilla/securecookie",
 		"github.com/gorilla/sessions",
 	},
@@ -65,10 +68,10 @@ var knows = map[string][]string{
 
 	"halley/cmd/halley": {
 		"halley/editor", "halley/editor/account", "halley/editor/budget", "halley/editor/client",
-		"halley/editor/control", "halley/editor/convert", "halley/editor/filename", "halley/editor/httpapi",
+		"halley/editor/control", "halley/editor/exchange", "halley/editor/filename", "halley/editor/httpapi",
 		"halley/editor/listen", "halley/editor/licences", "halley/editor/load", "halley/editor/metrics",
 		"halley/editor/scrub", "halley/frontend",
-		"halley/ot", "halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt", "halley/storage/durable",
+		"halley/push", "halley/storage", "halley/storage/backup", "halley/storage/bolt", "halley/storage/durable",
 		"github.com/KimMachineGun/automemlimit", "github.com/agnivade/levenshtein", "golang.org/x/crypto", "golang.org/x/term",
 	},
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"halley/editor/client"
+	"halley/editor/exchange"
 )
 
 // A transfer is one file on its way in or out.
@@ -171,7 +172,7 @@ func filesBelow(root string, formats []client.Format) ([]string, error) {
 // isFilesFolder reports whether a folder holds the pictures and attachments of a
 // document beside it: those are no pages of their own.
 func isFilesFolder(folder string, formats []client.Format) bool {
-	stem, ok := strings.CutSuffix(folder, filesSuffix)
+	stem, ok := strings.CutSuffix(folder, exchange.FilesSuffix)
 	if !ok {
 		return false
 	}

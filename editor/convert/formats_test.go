@@ -131,23 +131,27 @@ func TestWriteRefusesWhatIsNoContent(t *testing.T) {
 			t.Errorf("%s: no error for a delta that is no content", f.Name)
 		}
 	}
-	if got := HTMLFragment(ot.Delta{{Delete: 1}}, pageSchema{}); got != "" {
-		t.Errorf("HTMLFragment = %q, want nothing", got)
-	}
 }
 
-func TestHTMLFragmentLeavesOutWhatTheSchemaRefuses(t *testing.T) {
+func TestHTMLLeavesOutWhatTheSchemaRefuses(t *testing.T) {
 	content := ot.Delta{
 		{Insert: "x", Attributes: ot.Attributes{{Name: "link", Value: ot.StringValue("javascript:alert(1)")}}},
 		{Embed: ot.Embed{Type: "image", Value: ot.StringValue("javascript:alert(1)")}},
 		{Insert: "\n"},
 	}
-	if got, want := HTMLFragment(content, pageSchema{}), "<p>x</p>\n"; got != want {
-		t.Errorf("HTMLFragment = %q, want %q", got, want)
+	format, ok := ByName("html")
+	if !ok {
+		t.Fatal("there is no format html")
 	}
-	// A lax schema opens no door either.
-	if got, want := HTMLFragment(content, openSchema{}), "<p>x</p>\n"; got != want {
-		t.Errorf("HTMLFragment = %q, want %q", got, want)
+	// A lax schema must not let a script through either.
+	for _, schema := range []Schema{pageSchema{}, openSchema{}} {
+		var out bytes.Buffer
+		if _, err := format.Write(t.Context(), &out, "", 0, content, nil, schema, Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.Contains(got, "<p>x</p>\n") || strings.Contains(got, "javascript") {
+			t.Errorf("with %T: %s", schema, got)
+		}
 	}
 }
 

@@ -27,22 +27,6 @@ func documentTitle(title string) string {
 	return title
 }
 
-// HTMLFragment returns content as HTML to be put into a document: the same
-// elements that Write gives, in real nested lists, without head and style
-// sheet. Nothing that schema refuses is in it. It returns "" for what is no
-// content.
-func HTMLFragment(content ot.Delta, schema Schema) string {
-	ns := newNotes()
-	lines, err := newLineReader(content, schema, ns, nil)
-	if err != nil {
-		return ""
-	}
-	return written(nil, func(out *output) {
-		w := htmlWriter{out: out, lines: lines, notes: ns}
-		w.blocks(outside)
-	})
-}
-
 const styleSheet = `:root { color-scheme: light dark; }
 body { margin: 0; padding: 2rem 1rem; font: 1rem/1.6 system-ui, sans-serif; overflow-wrap: break-word; }
 main { max-width: 44rem; margin: 0 auto; }

@@ -13,7 +13,7 @@ import (
 func readJSON(data []byte, b *builder) (title string, err error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	var file struct {
-		Title string          `json:"title"`
+		Title json.RawMessage `json:"title"`
 		Delta json.RawMessage `json:"delta"`
 		Ops   json.RawMessage `json:"ops"`
 	}
@@ -27,6 +27,9 @@ func readJSON(data []byte, b *builder) (title string, err error) {
 	}
 	if file.Delta == nil {
 		return "", &SyntaxError{Reason: `there is neither "delta" nor "ops" in this JSON`}
+	}
+	if title, err = readTitle(file.Title); err != nil {
+		return "", err
 	}
 	content, err := ot.Parse(file.Delta)
 	if err != nil {
@@ -42,7 +45,20 @@ func readJSON(data []byte, b *builder) (title string, err error) {
 			return "", &SyntaxError{Reason: "the delta is an edit, not a content: it has other ops than inserts"}
 		}
 	}
-	return file.Title, nil
+	return title, nil
+}
+
+// readTitle reads a title that may be missing. encoding/json would replace what
+// is not Unicode.
+func readTitle(raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	title, err := ot.NewReader(raw, "the title").Text()
+	if err != nil {
+		return "", &SyntaxError{Reason: err.Error()}
+	}
+	return title, nil
 }
 
 // jsonError says where data is wrong, as far as err knows.

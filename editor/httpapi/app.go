@@ -75,19 +75,16 @@ func newAsset(name string, data []byte) (*asset, error) {
 
 // serveApp answers all that is not the API: the app's files, and the app
 // itself at the addresses of its screens.
-func (s *Server) serveApp(c *gin.Context) {
+func (s *Server) serveApp(c *gin.Context) error {
 	at := c.Request.URL.Path
 	if strings.HasPrefix(at, problemPath) && c.Request.Method == http.MethodGet {
-		s.noSuchProblem(c)
-		return
+		return noSuchProblem(c)
 	}
 	if strings.HasPrefix(at, "/api/") || strings.HasPrefix(at, problemPath) {
-		s.fail(c, &problem{status: 404, name: "not-found", title: "No such address", detail: "There is nothing at this address."})
-		return
+		return &problem{status: 404, name: "not-found", title: "No such address", detail: "There is nothing at this address."}
 	}
 	if c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead {
-		s.fail(c, &problem{status: 405, name: "no-such-method", title: "Not this method", detail: "This address does not take " + c.Request.Method + "."})
-		return
+		return noSuchMethod(c)
 	}
 	status := http.StatusOK
 	f := s.app.files[at]
@@ -101,13 +98,21 @@ func (s *Server) serveApp(c *gin.Context) {
 		c.Header("Cache-Control", "no-cache")
 		if f = s.app.files[index]; f == nil {
 			c.String(http.StatusNotFound, "The browser app was not built into this server; run `make build`.\n")
-			return
+			return nil
 		}
 		if !isScreen(at) {
 			status = http.StatusNotFound // the app says so in its own words
 		}
 	}
 	f.serve(c, status)
+	return nil
+}
+
+func noSuchMethod(c *gin.Context) error {
+	return &problem{
+		status: 405, name: "no-such-method", title: "Not this method",
+		detail: "This address does not take " + c.Request.Method + ".",
+	}
 }
 
 // isScreen reports whether the app has a screen at this address.

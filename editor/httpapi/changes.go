@@ -11,10 +11,10 @@ import (
 )
 
 func (s *Server) changeRoutes(api *gin.RouterGroup) {
-	g := api.Group("/pages", s.signedIn)
-	g.GET("/:id/changes", s.listChanges)
-	g.POST("/:id/changes", s.submitEdit)
-	g.POST("/:id/presence", s.presence)
+	g := api.Group("/pages", s.handle(s.signedIn))
+	g.GET("/:id/changes", s.handle(s.listChanges))
+	g.POST("/:id/changes", s.handle(s.submitEdit))
+	g.POST("/:id/presence", s.handle(s.presence))
 }
 
 const (
@@ -26,22 +26,19 @@ const (
 // errEnough ends a listing that is full.
 var errEnough = errors.New("enough")
 
-func (s *Server) listChanges(c *gin.Context) {
+func (s *Server) listChanges(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	after, err := queryWhole(c, "after", 0, editor.MaxWhole)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	limit, err := queryWhole(c, "limit", defaultChanges, maxChanges)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	page, err := s.pages.Page(ctx, p, id)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	out := []byte(`{"changes":[`)
 	n := uint64(0)
@@ -60,48 +57,45 @@ func (s *Server) listChanges(c *gin.Context) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		s.fail(c, err)
-		return
+		return err
 	}
 	out = append(out, `],"head":`...)
 	out = appendUint(out, page.Seq)
 	c.Header("Cache-Control", "no-store")
-	s.send(c, http.StatusOK, "application/json", append(out, '}'))
+	return s.send(c, http.StatusOK, "application/json", append(out, '}'))
 }
 
 type seqAnswer struct {
 	Seq uint64 `json:"seq"`
 }
 
-func (s *Server) submitEdit(c *gin.Context) {
+func (s *Server) submitEdit(c *gin.Context) error {
 	began := time.Now()
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	if _, err := s.pages.Role(ctx, p, id); err != nil {
-		s.fail(c, err) // before a large body is read for somebody who may not even see the page
-		return
+		return err // before a large body is read for somebody who may not even see the page
 	}
 	body, err := readJSON(c, maxEditBytes)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	if len(body) > bytesPerCall && !s.called(c, float64(len(body)/bytesPerCall)) {
-		return
+	if len(body) > bytesPerCall {
+		if err := s.called(c, float64(len(body)/bytesPerCall)); err != nil {
+			return err
+		}
 	}
 	if err := holdDecoded(c, body); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	e, err := decodeEdit(body)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	seq, err := s.pages.Submit(ctx, p, id, e)
 	if err == nil {
 		s.metrics.Acknowledged(time.Since(began))
 	}
-	s.answer(c, http.StatusOK)(seqAnswer{seq}, err)
+	return s.answer(c, http.StatusOK)(seqAnswer{seq}, err)
 }
 
 type presenceBody struct {
@@ -111,21 +105,20 @@ type presenceBody struct {
 	State  *string        `json:"state"`
 }
 
-func (s *Server) presence(c *gin.Context) {
+func (s *Server) presence(c *gin.Context) error {
 	var in presenceBody
 	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	here, err := in.here()
 	if err == nil {
 		err = s.pages.Presence(c.Request.Context(), principal(c), pageID(c), here)
 	}
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	c.Status(http.StatusNoContent)
+	return nil
 }
 
 func (in presenceBody) here() (editor.Here, error) {

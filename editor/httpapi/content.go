@@ -4,15 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +17,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/convert"
+	"halley/editor/exchange"
 	"halley/editor/filename"
 	"halley/ot"
 )
@@ -30,11 +28,11 @@ type content = ot.Content
 var emptyNotNil = ot.Delta{}
 
 func (s *Server) contentRoutes(api *gin.RouterGroup) {
-	api.POST("/import", s.signedIn, s.importFile)
-	g := api.Group("/pages", s.signedIn)
-	g.GET("/:id/content", s.getContent)
-	g.HEAD("/:id/content", s.getContent)
-	g.PUT("/:id/content", s.putContent)
+	api.POST("/import", s.handle(s.signedIn), s.handle(s.importFile))
+	g := api.Group("/pages", s.handle(s.signedIn))
+	g.GET("/:id/content", s.handle(s.getContent))
+	g.HEAD("/:id/content", s.handle(s.getContent))
+	g.PUT("/:id/content", s.handle(s.putContent))
 }
 
 type formatJSON struct {
@@ -46,12 +44,12 @@ type formatJSON struct {
 	Export     bool     `json:"export"`
 }
 
-func (s *Server) formats(c *gin.Context) {
+func (s *Server) formats(c *gin.Context) error {
 	out := []formatJSON{}
 	for _, f := range convert.Formats() {
 		out = append(out, formatJSON{f.Name, f.Label, f.MediaTypes[0], f.Extensions, true, true})
 	}
-	s.writeJSON(c, http.StatusOK, out)
+	return s.writeJSON(c, http.StatusOK, out)
 }
 
 // asked for by name, or by Accept; anything goes: Markdown.
@@ -103,22 +101,19 @@ func formatSent(c *gin.Context) (convert.Format, error) {
 	return convert.Format{}, unsupported("A file of type %.100q cannot be read; /api/formats lists what can be.", kind)
 }
 
-func (s *Server) getContent(c *gin.Context) {
+func (s *Server) getContent(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	page, text, err := s.pages.Read(ctx, p, id)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	format, err := formatToGive(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	folder, err := folderAsked(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	c.Header("Vary", "Accept")
 	c.Header("Cache-Control", "private, no-cache")
@@ -126,39 +121,20 @@ func (s *Server) getContent(c *gin.Context) {
 	c.Header("ETag", tag)
 	if matchesTag(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
-		return
+		return nil
 	}
-	if !s.works(c, workExport, int64(text.Size())) {
-		return
-	}
-	source, err := s.source(ctx, p, id)
-	if err != nil {
-		s.fail(c, err)
-		return
-	}
-	delta, schema := text.Delta(), localSchema{}
-	if folder != "" {
-		files, err := s.filesOf(ctx, p, delta)
-		if err != nil {
-			s.fail(c, err)
-			return
-		}
-		delta, schema = outward(delta, files, folder)
+	if err := s.takeWork(c, workExport, int64(text.Size())); err != nil {
+		return err
 	}
 	var file spool
 	defer file.Close()
-	var notes []convert.Note
-	err = s.conversions.run(ctx, text.Size()+sourceSize(source), func(limits convert.Limits) error {
-		notes, err = format.Write(ctx, &file, page.Title, page.Seq, delta, source, schema, limits)
-		return err
-	})
+	notes, err := s.exchange.Export(ctx, p, page, text, format, folder, &file)
 	if err == nil {
 		err = holdAnswer(c, int64(cap(file.memory)))
 	}
 	if err != nil {
 		c.Writer.Header().Del("ETag")
-		s.fail(c, err)
-		return
+		return err
 	}
 	setNotes(c, notes)
 	if c.Query("download") == "1" {
@@ -167,26 +143,13 @@ func (s *Server) getContent(c *gin.Context) {
 	// A page's HTML is looked at in the browser: it may load pictures and
 	// nothing else, whatever slipped through. Its own pictures are for whoever is
 	// signed in here, so it keeps its origin; without scripts that gives it nothing.
-	c.Header("Content-Security-Policy", "default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
+	c.Header("Content-Security-Policy",
+		"default-src 'none'; img-src 'self' https: data:; style-src 'unsafe-inline'; sandbox allow-same-origin")
 	c.Header("Content-Type", format.MediaTypes[0])
 	c.Header("Content-Length", strconv.FormatInt(file.size, 10))
 	c.Status(http.StatusOK)
 	_, _ = file.WriteTo(c.Writer) // the reader may be gone
-}
-
-func sourceSize(source *convert.Source) int {
-	if source == nil {
-		return 0
-	}
-	return len(source.Data)
-}
-
-func (s *Server) source(ctx context.Context, p editor.Principal, id editor.PageID) (*convert.Source, error) {
-	o, err := s.pages.Original(ctx, p, id)
-	if o == nil || o.Format == "" || err != nil {
-		return nil, err
-	}
-	return &convert.Source{Format: o.Format, Data: o.Data}, nil
+	return nil
 }
 
 // setNotes tells what the file could not keep.
@@ -207,51 +170,40 @@ type putAnswer struct {
 	Notes []convert.Note `json:"notes,omitempty"`
 }
 
-// A putTarget is what a file that was edited elsewhere was made from.
-type putTarget struct {
-	base  uint64
-	exact bool
-	epoch string
-}
-
-func (s *Server) putContent(c *gin.Context) {
+func (s *Server) putContent(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	if _, err := s.pages.Role(ctx, p, id); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	format, err := formatSent(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	target, err := parseTarget(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	if !s.works(c, workMerge, c.Request.ContentLength) {
-		return
+	if err := s.takeWork(c, workMerge, c.Request.ContentLength); err != nil {
+		return err
 	}
 	file, err := readBody(c, maxFileBytes)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	s.idempotent(c, file, func(ctx context.Context, key string) (reply, error) {
-		out, err := s.merge(ctx, p, id, format, file, target, key)
+	return s.idempotent(c, file, func(ctx context.Context, key string) (reply, error) {
+		out, err := s.exchange.Merge(ctx, p, id, format, file, target, clientFor(p, key))
 		if err != nil {
 			return reply{}, err
 		}
-		return reply{Status: http.StatusOK, Body: mustJSON(out)}, nil
+		return reply{Status: http.StatusOK, Body: mustJSON(putAnswer(out))}, nil
 	})
 }
 
-func parseTarget(c *gin.Context) (putTarget, error) {
-	t := putTarget{epoch: c.Query("epoch")}
+func parseTarget(c *gin.Context) (exchange.Base, error) {
+	t := exchange.Base{Epoch: c.Query("epoch")}
 	if _, there := c.GetQuery("base"); there {
 		base, err := queryWhole(c, "base", 0, editor.MaxWhole)
-		t.base = base
+		t.Seq = base
 		return t, err
 	}
 	match := strings.TrimPrefix(strings.TrimSpace(c.GetHeader("If-Match")), "W/")
@@ -265,67 +217,8 @@ func parseTarget(c *gin.Context) (putTarget, error) {
 	if err != nil {
 		return t, editor.ErrMoved // a tag that no content of ours ever had
 	}
-	t.base, t.exact = base, true
+	t.Seq, t.Exact = base, true
 	return t, nil
-}
-
-// merge turns a file into one small edit of the live page.
-func (s *Server) merge(ctx context.Context, p editor.Principal, id editor.PageID, format convert.Format, file []byte, t putTarget, key string) (putAnswer, error) {
-	if t.epoch != "" && t.epoch != s.pages.Epoch() {
-		return putAnswer{}, editor.ErrEpochChanged
-	}
-	page, base, err := s.contentAtBase(ctx, p, id, t)
-	if err != nil {
-		return putAnswer{}, err
-	}
-	source, err := s.source(ctx, p, id)
-	if err != nil {
-		return putAnswer{}, err
-	}
-	var refused leftOut
-	var delta ot.Delta
-	var notes []convert.Note
-	err = s.conversions.run(ctx, base.Size()+len(file)+sourceSize(source), func(limits convert.Limits) error {
-		delta, notes, err = format.Merge(ctx, base.Delta(), file, source, namingSchema{refused: &refused}, limits)
-		return err
-	})
-	if err != nil {
-		return putAnswer{}, err
-	}
-	if slices.ContainsFunc(notes, func(n convert.Note) bool { return n.What == "image" || n.What == "file" }) {
-		notes = append(notes, refused.notes()...)
-	}
-	delta, missing, err := s.withoutUnknown(ctx, p, id, delta)
-	if err != nil {
-		return putAnswer{}, err
-	}
-	notes = append(notes, missing...)
-	seq, err := s.pages.Submit(ctx, p, id, editor.Edit{Client: clientFor(p, key), N: 1, Base: t.base, Delta: delta, Exact: t.exact})
-	if err != nil {
-		return putAnswer{}, err
-	}
-	out := putAnswer{Seq: seq, Met: seq - t.base, Notes: notes}
-	if len(delta) > 0 {
-		out.Met-- // its own
-	}
-	if page.Role >= editor.RoleEdit {
-		err = s.pages.KeepOriginal(ctx, p, id, editor.Original{Format: format.Name, Data: file})
-	}
-	return out, err
-}
-
-func (s *Server) contentAtBase(ctx context.Context, p editor.Principal, id editor.PageID, t putTarget) (editor.Page, *content, error) {
-	page, err := s.pages.Page(ctx, p, id)
-	switch {
-	case err != nil:
-		return page, nil, err
-	case t.base > page.Seq && t.exact:
-		return page, nil, editor.ErrMoved
-	case t.base > page.Seq:
-		return page, nil, &editor.BaseAheadError{Base: t.base, Head: page.Seq}
-	}
-	_, text, err := s.pages.ReadAt(ctx, p, id, t.base)
-	return page, text, err
 }
 
 // clientFor names the client of an edit that comes as a file: under a key the
@@ -339,86 +232,46 @@ func clientFor(p editor.Principal, key string) string {
 }
 
 // importFile makes a page of a file.
-func (s *Server) importFile(c *gin.Context) {
-	if !s.works(c, workImport, c.Request.ContentLength) || !s.makesPage(c) {
-		return
+func (s *Server) importFile(c *gin.Context) error {
+	if err := s.takeWork(c, workImport, c.Request.ContentLength); err != nil {
+		return err
+	}
+	if err := s.makesPage(c); err != nil {
+		return err
 	}
 	part, along, err := s.importParts(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	name, kind, request, err := readUpload(c, part)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	file := request[len(name)+1:]
-	s.idempotent(c, request, func(ctx context.Context, key string) (reply, error) {
-		if along.id == "" {
-			along.id = s.pages.NewID(principal(c), key)
+	return s.idempotent(c, request, func(ctx context.Context, key string) (reply, error) {
+		if along.ID == "" {
+			along.ID = s.pages.NewID(principal(c), key)
 		}
-		return s.imported(ctx, principal(c), name, kind, file, along)
+		return s.imported(ctx, principal(c), exchange.File{Name: name, Type: kind, Data: file}, along)
 	})
 }
 
 // importParts finds the document in the form of an import, and with ?files=1
 // what comes along with it.
-func (s *Server) importParts(c *gin.Context) (*multipart.Part, broughtAlong, error) {
+func (s *Server) importParts(c *gin.Context) (*multipart.Part, exchange.Along, error) {
 	if c.Query("files") == "1" {
 		return s.bringFiles(c)
 	}
 	part, err := filePart(c, maxFileBytes)
-	return part, broughtAlong{}, err
+	return part, exchange.Along{}, err
 }
 
-func (s *Server) imported(ctx context.Context, p editor.Principal, name, kind string, file []byte, along broughtAlong) (reply, error) {
-	format, ok := convert.Detect(name, kind, file)
-	if !ok {
-		return reply{}, unsupported("%.100q is no file that can be read; /api/formats lists what can be.", name)
-	}
-	schema := localSchema{links: map[string]bool{}, pictures: true}
-	for local := range along.files {
-		schema.links[local] = true
-	}
-	var doc convert.Document
-	err := s.conversions.run(ctx, len(file), func(limits convert.Limits) (err error) {
-		doc, err = format.Read(ctx, file, schema, limits)
-		return err
-	})
+func (s *Server) imported(ctx context.Context, p editor.Principal, f exchange.File, along exchange.Along) (reply, error) {
+	id, notes, err := s.exchange.Import(ctx, p, f, along)
 	if err != nil {
 		return reply{}, err
 	}
-	content, missing, err := s.withoutUnknown(ctx, p, along.id, inward(doc.Content, along.files))
-	if err != nil {
-		return reply{}, err
-	}
-	page := editor.NewPage{ID: along.id, Title: importTitle(doc.Title, name), Content: content}
-	out, err := s.created(ctx, p, page, append(doc.Notes, missing...))
-	if err != nil {
-		return reply{}, err
-	}
-	var made struct {
-		ID editor.PageID `json:"id"`
-	}
-	if err := json.Unmarshal(out.Body, &made); err != nil {
-		return reply{}, err
-	}
-	return out, s.pages.KeepOriginal(ctx, p, made.ID, editor.Original{Format: format.Name, Data: file})
-}
-
-// importTitle is what the file calls itself, else its name.
-func importTitle(title, file string) string {
-	if title == "" {
-		title = strings.TrimSuffix(path.Base(file), path.Ext(file))
-	}
-	title = strings.Join(strings.FieldsFunc(title, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r == '\u2028' || r == '\u2029'
-	}), " ")
-	if runes := []rune(title); len(runes) > 200 {
-		title = string(runes[:200]) + "…"
-	}
-	return title
+	return s.created(ctx, p, id, notes)
 }
 
 // readUpload reads a file that is sent in a multipart form. The request is its

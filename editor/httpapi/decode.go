@@ -169,7 +169,16 @@ func decodeJSON(c *gin.Context, limit int64, in any) error {
 	return unmarshal(body, in)
 }
 
+// unmarshal decodes a JSON body, whose text must be Unicode.
 func unmarshal(body []byte, in any) error {
+	if err := unmarshalAny(body, in); err != nil {
+		return err
+	}
+	return checkJSONText(body, nil)
+}
+
+// unmarshalAny does not check the text in a body: the caller does.
+func unmarshalAny(body []byte, in any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(in); err != nil {
 		return jsonProblem(err)
@@ -200,47 +209,44 @@ func jsonProblem(err error) error {
 	return badRequest("The body cannot be read: %v.", err)
 }
 
-// serveJSON carries what all calls with a JSON body share.
-func serveJSON[In, Out any](s *Server, c *gin.Context, fn func(context.Context, editor.Principal, In) (Out, error)) {
+// serveJSON decodes a JSON body, calls fn and answers with its result.
+func serveJSON[In, Out any](s *Server, c *gin.Context, fn func(context.Context, editor.Principal, In) (Out, error)) error {
 	var in In
 	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	s.answer(c, http.StatusOK)(fn(c.Request.Context(), principal(c), in))
+	return s.answer(c, http.StatusOK)(fn(c.Request.Context(), principal(c), in))
 }
 
-// answer writes a result as JSON, or its error as a problem.
-func (s *Server) answer(c *gin.Context, status int) func(out any, err error) {
-	return func(out any, err error) {
+// answer returns a function that writes a result as JSON, or returns its error.
+func (s *Server) answer(c *gin.Context, status int) func(out any, err error) error {
+	return func(out any, err error) error {
 		if err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
-		s.writeJSON(c, status, out)
+		return s.writeJSON(c, status, out)
 	}
 }
 
-func (s *Server) writeJSON(c *gin.Context, status int, out any) {
+func (s *Server) writeJSON(c *gin.Context, status int, out any) error {
 	data, err := json.Marshal(out)
 	if err != nil {
-		s.fail(c, fmt.Errorf("encode an answer: %w", err))
-		return
+		return fmt.Errorf("encode an answer: %w", err)
 	}
 	if c.Writer.Header().Get("Cache-Control") == "" {
 		c.Header("Cache-Control", "no-store")
 	}
-	s.send(c, status, "application/json", data)
+	return s.send(c, status, "application/json", data)
 }
 
-// send answers with data, which is held until the peer has taken it.
-func (s *Server) send(c *gin.Context, status int, kind string, data []byte) {
+// send answers with data, which counts as held until the peer has taken it.
+func (s *Server) send(c *gin.Context, status int, kind string, data []byte) error {
 	if err := holdAnswer(c, int64(cap(data))); err != nil {
 		c.Writer.Header().Del("ETag")
-		s.fail(c, err)
-		return
+		return err
 	}
 	c.Data(status, kind, data)
+	return nil
 }
 
 // decodeEdit reads a submitted edit. What editor.ParseEdit takes is what
@@ -268,7 +274,10 @@ type editBody struct {
 // upper case too, and there twice it counts the last time; others are ignored.
 func explainEdit(body []byte) (editor.Edit, error) {
 	var in editBody
-	if err := unmarshal(body, &in); err != nil {
+	if err := unmarshalAny(body, &in); err != nil {
+		return editor.Edit{}, err
+	}
+	if err := checkJSONText(body, in.Delta); err != nil {
 		return editor.Edit{}, err
 	}
 	if in.Client == nil {

@@ -23,7 +23,7 @@ const (
 )
 
 func (s *Server) eventRoutes(api *gin.RouterGroup) {
-	api.GET("/events", s.signedIn, s.events)
+	api.GET("/events", s.handle(s.signedIn), s.handle(s.events))
 }
 
 // An asked is the open line as the request puts it.
@@ -38,37 +38,32 @@ type asked struct {
 	wait    time.Duration
 }
 
-func (s *Server) events(c *gin.Context) {
+func (s *Server) events(c *gin.Context) error {
 	in, err := parseEvents(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	place, err := s.placeFor(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	defer place.answered()
 	ctx, p := c.Request.Context(), principal(c)
 	if len(in.pages)*max(1, len(in.clients)) > fewPlaces {
 		if err := takeTurn(c); err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 	}
 	refused, release, err := s.pages.Join(ctx, p, editor.Follow{Pages: in.pages, Clients: in.clients})
 	timedWriterOf(c.Writer).endTurn()
 	if err != nil {
 		place.leave()
-		s.fail(c, err)
-		return
+		return err
 	}
 	if len(in.pages) == 1 && len(refused) == 1 {
 		release()
 		place.leave()
-		s.fail(c, refused[0].Err)
-		return
+		return refused[0].Err
 	}
 	line := in.line(s.pages.Epoch(), refused)
 	line.Reader, line.Hello = p.ID, s.hello
@@ -90,8 +85,9 @@ func (s *Server) events(c *gin.Context) {
 		opened.log()
 	}
 	if err := s.pages.Hub().Serve(streamWriter{plainWriter(c), c.Writer}, c.Request, line); err != nil {
-		s.fail(c, err) // nothing has been sent
+		return err // nothing has been sent
 	}
+	return nil
 }
 
 // An openLine is what the log says of a line when it ends, which may be long

@@ -7,22 +7,22 @@ import (
 	"mime/multipart"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gin-gonic/gin"
 
 	"halley/editor"
+	"halley/editor/exchange"
+	"halley/editor/filename"
 	"halley/storage"
 )
 
 func (s *Server) fileRoutes(e *gin.Engine, api *gin.RouterGroup) {
-	api.GET("/pages/:id/files", s.signedIn, s.listFiles)
-	api.POST("/pages/:id/files", s.signedIn, s.uploadFile)
-	files := e.Group("/files", s.identify, s.signedIn)
-	files.GET("/:hash", s.getFile)
-	files.HEAD("/:hash", s.getFile)
+	api.GET("/pages/:id/files", s.handle(s.signedIn), s.handle(s.listFiles))
+	api.POST("/pages/:id/files", s.handle(s.signedIn), s.handle(s.uploadFile))
+	files := e.Group("/files", s.handle(s.identify), s.handle(s.signedIn))
+	files.GET("/:hash", s.handle(s.getFile))
+	files.HEAD("/:hash", s.handle(s.getFile))
 }
 
 type fileJSON struct {
@@ -33,38 +33,34 @@ type fileJSON struct {
 }
 
 // uploadFile keeps a file as it comes in: it is never whole in memory.
-func (s *Server) uploadFile(c *gin.Context) {
+func (s *Server) uploadFile(c *gin.Context) error {
 	ctx, p, id := c.Request.Context(), principal(c), pageID(c)
 	if _, err := s.pages.Role(ctx, p, id); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	if !s.works(c, workUpload, c.Request.ContentLength/(bytesPerUpload/bytesPerWork)) {
-		return
+	if err := s.takeWork(c, workUpload, c.Request.ContentLength/(bytesPerUpload/bytesPerWork)); err != nil {
+		return err
 	}
 	if body := timedWriterOf(c.Writer).body; body != nil {
 		body.deadline.most = streamedRate // it goes to the disk
 	}
 	part, err := filePart(c, s.pages.MaxFileBytes())
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	file := bufio.NewReaderSize(part, sniffBytes)
 	head, err := file.Peek(sniffBytes)
 	if err != nil && err != io.EOF {
-		s.fail(c, badForm(err, s.pages.MaxFileBytes()))
-		return
+		return badForm(err, s.pages.MaxFileBytes())
 	}
-	out := fileJSON{Name: fileName(part.FileName()), Type: fileType(head)}
+	out := fileJSON{Name: filename.Display(part.FileName()), Type: fileType(head)}
 	blob, err := s.pages.Upload(ctx, p, id, formReader{file, s.pages.MaxFileBytes()})
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	out.Path, out.Size = editor.FilePath(blob.Hash), blob.Size
 	c.Header("Location", out.Path)
-	s.writeJSON(c, http.StatusCreated, out)
+	return s.writeJSON(c, http.StatusCreated, out)
 }
 
 // A formReader tells what is wrong with a form in a person's words.
@@ -101,6 +97,9 @@ func filePart(c *gin.Context, limit int64) (*multipart.Part, error) {
 		if err != nil {
 			return nil, badForm(err, limit)
 		}
+		if err := checkPartText(part); err != nil {
+			return nil, err
+		}
 		if part.FormName() == "file" {
 			heads.over = true
 			return part, nil
@@ -132,36 +131,20 @@ func (h *formHeads) Read(p []byte) (int, error) {
 
 func badForm(err error, limit int64) error {
 	var over *http.MaxBytesError
-	if errors.As(err, &over) {
+	var own *problem
+	switch {
+	case errors.As(err, &over):
 		return fileTooLarge(limit)
+	case errors.As(err, &own):
+		return own
 	}
 	return brokenBody("The form cannot be read: %v.", err)
 }
 
 func fileTooLarge(limit int64) error { return &editor.FileTooLargeError{Limit: limit} }
 
-// maxNameChars is how much of a file's name is kept.
-const maxNameChars = 255
-
-// fileName is a file's name as an embed may show it.
-func fileName(sent string) string {
-	name := strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == unicode.ReplacementChar {
-			return '-'
-		}
-		return r
-	}, sent)
-	if runes := []rune(name); len(runes) > maxNameChars {
-		name = string(runes[:maxNameChars])
-	}
-	if name = strings.TrimSpace(name); name == "" {
-		return "Untitled"
-	}
-	return name
-}
-
-// sniffBytes are as many as http.DetectContentType looks at.
-const sniffBytes = 512
+// sniffBytes is as much of a file as http.DetectContentType looks at.
+const sniffBytes = exchange.SniffBytes
 
 // What a browser may take a file for. Pictures of these types run nothing and
 // are shown in their place. Everything else is only ever downloaded; and what
@@ -191,29 +174,25 @@ func fileType(head []byte) string {
 // whatever it is. The styles are the browser's own, around a picture.
 const fileSecurity = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
-func (s *Server) getFile(c *gin.Context) {
+func (s *Server) getFile(c *gin.Context) error {
 	h, err := storage.ParseHash(c.Param("hash"))
 	if err != nil {
-		s.fail(c, editor.ErrNoSuchFile)
-		return
+		return editor.ErrNoSuchFile
 	}
 	file, err := s.pages.OpenFile(c.Request.Context(), principal(c), h)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	defer file.Close()
 	if file.Size <= smallFile {
 		if err := s.checkFirst(c.Request.Context(), file); err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 	}
 	head := make([]byte, sniffBytes)
 	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		s.fail(c, err)
-		return
+		return err
 	}
 	kind := fileType(head[:n])
 	c.Header("Content-Type", kind)
@@ -228,6 +207,7 @@ func (s *Server) getFile(c *gin.Context) {
 	if checked.damaged {
 		s.cutOff(c, h)
 	}
+	return nil
 }
 
 // A fileWriter answers what http.ServeContent refuses the way everything here

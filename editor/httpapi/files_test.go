@@ -124,17 +124,6 @@ func TestPartsOfAFile(t *testing.T) {
 	}
 }
 
-func TestUploadNames(t *testing.T) {
-	for sent, want := range map[string]string{
-		"plan.png": "plan.png", "": "Untitled", " ": "Untitled", "Ünïcödé 😀.png": "Ünïcödé 😀.png", "a\x00\nb": "a--b", "\xff.png": "-.png",
-		strings.Repeat("ü", 300): strings.Repeat("ü", 255),
-	} {
-		if got := fileName(sent); got != want {
-			t.Errorf("fileName(%q) = %q, want %q", sent, got, want)
-		}
-	}
-}
-
 // strictly lets nobody but a page's maker see it.
 type strictly struct{ editor.OpenWorkspace }
 

@@ -85,54 +85,47 @@ func (o *idempotency) enter(ctx context.Context, key string) (leave func(), err 
 // idempotent answers a call that makes something. With an Idempotency-Key the
 // first answer is given again to the same principal for the same request; the
 // key with another request is refused.
-func (s *Server) idempotent(c *gin.Context, request []byte, make func(ctx context.Context, key string) (reply, error)) {
+func (s *Server) idempotent(c *gin.Context, request []byte, make func(ctx context.Context, key string) (reply, error)) error {
 	ctx := c.Request.Context()
 	key, err := idempotencyKey(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	if key == "" {
-		s.reply(c)(make(ctx, ""))
-		return
+		return s.reply(c)(make(ctx, ""))
 	}
 	who := principal(c)
 	name := "once/" + who.ID + "/" + key
 	leave, err := s.idempotency.enter(ctx, name)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	defer leave()
 	print := fingerprint(c, request)
 	u, err := s.idempotency.recall(ctx, name)
 	switch {
 	case err != nil:
-		s.fail(c, err)
-		return
+		return err
 	case u.answered() && u.Print != print:
-		s.fail(c, &problem{
+		return &problem{
 			status: 409, name: "key-reused", title: "The Idempotency-Key was used for something else",
 			detail: "This Idempotency-Key came with another request before; make up a new one.",
-		})
-		return
+		}
 	case u.answered() && len(u.Body) > 0:
-		s.reply(c)(u.reply, nil)
-		return
+		return s.reply(c)(u.reply, nil)
 	case u.Print != print:
 		// The first use, or what came before failed or was cut off by a crash: then
 		// another request may not take over what that one has made.
 		u.Print, u.Attempt = print, newClient()
 		if err := s.idempotency.put(ctx, name, u); err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 	}
 	out, err := make(ctx, u.Attempt)
 	if err == nil {
 		err = s.idempotency.note(ctx, name, u, out)
 	}
-	s.reply(c)(out, err)
+	return s.reply(c)(out, err)
 }
 
 // idempotencyKey is the request's Idempotency-Key; "" if it has none.
@@ -189,16 +182,16 @@ func (o *idempotency) put(ctx context.Context, name string, u *use) error {
 	return err
 }
 
-func (s *Server) reply(c *gin.Context) func(reply, error) {
-	return func(out reply, err error) {
+// reply returns a function that writes an answer, or returns its error.
+func (s *Server) reply(c *gin.Context) func(reply, error) error {
+	return func(out reply, err error) error {
 		if err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 		if out.Location != "" {
 			c.Header("Location", out.Location)
 		}
 		c.Header("Cache-Control", "no-store")
-		s.send(c, out.Status, "application/json", out.Body)
+		return s.send(c, out.Status, "application/json", out.Body)
 	}
 }

@@ -189,24 +189,17 @@ func address(r *http.Request) string {
 
 // within refuses a call beyond the limits. Who runs the server may go as fast
 // as they can.
-func (s *Server) within(c *gin.Context, charges ...charge) bool {
+func (s *Server) within(c *gin.Context, charges ...charge) error {
 	if isLocal(c.Request.Context()) {
-		return true
+		return nil
 	}
-	return s.ok(c, s.limits.take(charges...))
-}
-
-func (s *Server) ok(c *gin.Context, err error) bool {
-	if err != nil {
-		s.fail(c, err)
-	}
-	return err == nil
+	return s.limits.take(charges...)
 }
 
 // called counts units of calls by the principal.
-func (s *Server) called(c *gin.Context, units float64) bool {
+func (s *Server) called(c *gin.Context, units float64) error {
 	if !s.limits.on {
-		return true
+		return nil
 	}
 	l := s.limits
 	return s.within(c,
@@ -214,12 +207,8 @@ func (s *Server) called(c *gin.Context, units float64) bool {
 		charge{l.callsAt, bucketKey{who: addressOf(c)}, units})
 }
 
-// works counts work by the principal: units, and more for what is large; a
+// takeWork counts work by the principal: units, and more for a large size; a
 // negative number of bytes is unknown.
-func (s *Server) works(c *gin.Context, units float64, bytes int64) bool {
-	return s.ok(c, s.takeWork(c, units, bytes))
-}
-
 func (s *Server) takeWork(c *gin.Context, units float64, bytes int64) error {
 	if isLocal(c.Request.Context()) {
 		return nil
@@ -236,7 +225,7 @@ func (s *Server) takeWork(c *gin.Context, units float64, bytes int64) error {
 }
 
 // makesPage counts a page that the principal makes.
-func (s *Server) makesPage(c *gin.Context) bool {
+func (s *Server) makesPage(c *gin.Context) error {
 	l := s.limits
 	return s.within(c,
 		charge{l.pages, bucketKey{who: principal(c).ID}, 1},
@@ -244,7 +233,7 @@ func (s *Server) makesPage(c *gin.Context) bool {
 }
 
 // signsIn counts a guest who signs in.
-func (s *Server) signsIn(c *gin.Context) bool {
+func (s *Server) signsIn(c *gin.Context) error {
 	l, from := s.limits, addressOf(c)
 	program := maphash.String(l.seed, c.GetHeader("User-Agent"))
 	return s.within(c,

@@ -97,32 +97,34 @@ func (s *Server) crossOrigin() (gin.HandlerFunc, error) {
 			return nil, fmt.Errorf("the public URL %q: %w", origin, err)
 		}
 	}
-	return func(c *gin.Context) {
+	return s.handle(func(c *gin.Context) error {
 		if err := protection.Check(c.Request); err != nil {
-			s.fail(c, &problem{
+			return &problem{
 				status: 403, name: "cross-site", title: "A request from another site",
 				detail: "This request was made by a page of another site, which may change nothing here.",
-			})
+			}
 		}
-	}, nil
+		return nil
+	}), nil
 }
 
 // onlyFromHere keeps an open workspace to this machine: a name that resolves
 // to loopback only now (DNS rebinding) and a proxy that forgot to protect it
 // are both turned away.
-func (s *Server) onlyFromHere(c *gin.Context) {
+func (s *Server) onlyFromHere(c *gin.Context) error {
 	if s.cfg.AnyHost || isLocal(c.Request.Context()) || fromHere(c.Request) {
-		return
+		return nil
 	}
 	switch path := c.Request.URL.Path; {
 	case path == "/healthz" || path == "/readyz" || path == "/metrics":
 		// The first two say nothing; the last one asks by itself.
 	case strings.HasPrefix(path, "/api/"):
-		s.fail(c, &problem{status: 403, name: "forbidden", title: "Not set up for this address", detail: setUpSentence})
+		return &problem{status: 403, name: "forbidden", title: "Not set up for this address", detail: setUpSentence}
 	default:
 		c.Data(http.StatusForbidden, "text/html; charset=utf-8", []byte(setUpPage))
 		c.Abort()
 	}
+	return nil
 }
 
 const setUpSentence = "This Halley is an open workspace and answers only at localhost, on the machine where it runs. " +
@@ -171,14 +173,14 @@ func isHere(host string) bool {
 
 // onlyMachine keeps what only the server's own machine may read from everybody
 // else, also where AnyHost lets them in.
-func (s *Server) onlyMachine(c *gin.Context) {
+func onlyMachine(c *gin.Context) error {
 	if isMachine(c.Request) {
-		return
+		return nil
 	}
-	s.fail(c, &problem{
+	return &problem{
 		status: 403, name: "forbidden", title: "Only for this machine",
 		detail: "This is answered only on the machine where Halley runs, at localhost; --metrics-listen serves it elsewhere.",
-	})
+	}
 }
 
 // isMachine reports whether a request comes from the machine where the server

@@ -317,12 +317,21 @@ func problemsInSource(t *testing.T) map[string]string {
 			add(field(lit, "name"), field(lit, "status"))
 		case "[]mapping":
 			for _, row := range lit.Elts {
-				columns := row.(*ast.CompositeLit).Elts
-				add(basic(columns[2]), basic(columns[1]))
+				add(mapped(row.(*ast.CallExpr)))
 			}
 		}
 	})
 	return found
+}
+
+// mapped returns the type and status that a row of mappings gives: is names its
+// error first.
+func mapped(row *ast.CallExpr) (name, status string) {
+	args := row.Args
+	if fn, ok := row.Fun.(*ast.Ident); ok && fn.Name == "is" {
+		args = args[1:]
+	}
+	return basic(args[1]), basic(args[0])
 }
 
 // Each problem type that the server can give is in the document, and none else.

@@ -20,14 +20,14 @@ import (
 )
 
 func (s *Server) pageRoutes(api *gin.RouterGroup) {
-	g := api.Group("/pages", s.signedIn)
-	g.POST("", s.createPage)
-	g.GET("", s.listPages)
-	g.GET("/:id", s.getPage)
-	g.PATCH("/:id", s.patchPage)
-	g.DELETE("/:id", s.trashPage)
-	g.POST("/:id/untrash", s.untrashPage)
-	g.GET("/:id/authors", s.authors)
+	g := api.Group("/pages", s.handle(s.signedIn))
+	g.POST("", s.handle(s.createPage))
+	g.GET("", s.handle(s.listPages))
+	g.GET("/:id", s.handle(s.getPage))
+	g.PATCH("/:id", s.handle(s.patchPage))
+	g.DELETE("/:id", s.handle(s.trashPage))
+	g.POST("/:id/untrash", s.handle(s.untrashPage))
+	g.GET("/:id/authors", s.handle(s.authors))
 }
 
 func pageID(c *gin.Context) editor.PageID { return editor.PageID(c.Param("id")) }
@@ -44,34 +44,41 @@ type createBody struct {
 	Delta json.RawMessage `json:"delta"`
 }
 
-func (s *Server) createPage(c *gin.Context) {
-	if !s.works(c, workCreate, c.Request.ContentLength) || !s.makesPage(c) {
-		return
+func (s *Server) createPage(c *gin.Context) error {
+	if err := s.takeWork(c, workCreate, c.Request.ContentLength); err != nil {
+		return err
+	}
+	if err := s.makesPage(c); err != nil {
+		return err
 	}
 	body, err := readJSON(c, maxEditBytes)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	if err := holdDecoded(c, body); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	in, err := decodeCreate(body)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
-	s.idempotent(c, body, func(ctx context.Context, key string) (reply, error) {
+	return s.idempotent(c, body, func(ctx context.Context, key string) (reply, error) {
 		in.Key = key
-		return s.created(ctx, principal(c), in, nil)
+		page, err := s.pages.Create(ctx, principal(c), in)
+		if err != nil {
+			return reply{}, err
+		}
+		return s.created(ctx, principal(c), page.ID, nil)
 	})
 }
 
 func decodeCreate(body []byte) (editor.NewPage, error) {
 	var in createBody
 	var out editor.NewPage
-	if err := unmarshal(body, &in); err != nil {
+	if err := unmarshalAny(body, &in); err != nil {
+		return out, err
+	}
+	if err := checkJSONText(body, in.Delta); err != nil {
 		return out, err
 	}
 	if in.Title != nil {
@@ -91,19 +98,15 @@ func decodeCreate(body []byte) (editor.NewPage, error) {
 	return out, err
 }
 
-// created makes a page and answers 201 with the page object.
-func (s *Server) created(ctx context.Context, p editor.Principal, in editor.NewPage, notes []convert.Note) (reply, error) {
-	page, err := s.pages.Create(ctx, p, in)
-	if err != nil {
-		return reply{}, err
-	}
-	object, err := s.readPage(ctx, p, page.ID)
+// created answers 201 with the object of a page that was made.
+func (s *Server) created(ctx context.Context, p editor.Principal, id editor.PageID, notes []convert.Note) (reply, error) {
+	object, err := s.readPage(ctx, p, id)
 	if err != nil {
 		return reply{}, err
 	}
 	object.Notes = notes
 	body, err := json.Marshal(object)
-	return reply{Status: http.StatusCreated, Location: "/api/pages/" + string(page.ID), Body: body}, err
+	return reply{Status: http.StatusCreated, Location: "/api/pages/" + string(id), Body: body}, err
 }
 
 // readPage is the page object with its content.
@@ -115,11 +118,10 @@ func (s *Server) readPage(ctx context.Context, p editor.Principal, id editor.Pag
 	return pageWithDelta{PageJSON: s.pages.JSON(page), Delta: text.Delta().AppendJSON(nil)}, nil
 }
 
-func (s *Server) getPage(c *gin.Context) {
+func (s *Server) getPage(c *gin.Context) error {
 	page, text, release, err := s.contentToSend(c)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	defer release()
 	object := s.pages.JSON(page)
@@ -128,11 +130,12 @@ func (s *Server) getPage(c *gin.Context) {
 	c.Header("Cache-Control", "private, no-cache")
 	if matchesTag(c.GetHeader("If-None-Match"), tag) {
 		c.Status(http.StatusNotModified)
-		return
+		return nil
 	}
 	c.Header("Content-Type", "application/json")
 	c.Status(http.StatusOK)
 	writePage(c.Writer, mustJSON(object), text)
+	return nil
 }
 
 // contentToSend reads the page that a request asks for, now or at a seq, and
@@ -205,8 +208,8 @@ type patchBody struct {
 // patchPage changes a page's title. The Idempotency-Key goes to the page and not
 // through onceOnly: the page notes it in the same write as the title, and a title
 // edit that is sent again is answered with the page as it is now.
-func (s *Server) patchPage(c *gin.Context) {
-	serveJSON(s, c, func(ctx context.Context, p editor.Principal, in patchBody) (editor.PageJSON, error) {
+func (s *Server) patchPage(c *gin.Context) error {
+	return serveJSON(s, c, func(ctx context.Context, p editor.Principal, in patchBody) (editor.PageJSON, error) {
 		if in.Title == nil {
 			return editor.PageJSON{}, badRequest("Nothing to change: give \"title\".")
 		}
@@ -219,21 +222,21 @@ func (s *Server) patchPage(c *gin.Context) {
 	})
 }
 
-func (s *Server) trashPage(c *gin.Context) {
+func (s *Server) trashPage(c *gin.Context) error {
 	if err := s.pages.Trash(c.Request.Context(), principal(c), pageID(c)); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	c.Status(http.StatusNoContent)
+	return nil
 }
 
-func (s *Server) untrashPage(c *gin.Context) {
+func (s *Server) untrashPage(c *gin.Context) error {
 	page, err := s.pages.Untrash(c.Request.Context(), principal(c), pageID(c))
-	s.answer(c, http.StatusOK)(s.pages.JSON(page), err)
+	return s.answer(c, http.StatusOK)(s.pages.JSON(page), err)
 }
 
-func (s *Server) authors(c *gin.Context) {
-	s.answer(c, http.StatusOK)(s.pages.Authors(c.Request.Context(), principal(c), pageID(c)))
+func (s *Server) authors(c *gin.Context) error {
+	return s.answer(c, http.StatusOK)(s.pages.Authors(c.Request.Context(), principal(c), pageID(c)))
 }
 
 const (
@@ -247,27 +250,25 @@ type listAnswer struct {
 	Incomplete bool             `json:"incomplete,omitempty"` // a search that ran out of time
 }
 
-func (s *Server) listPages(c *gin.Context) {
+func (s *Server) listPages(c *gin.Context) error {
 	limit, err := queryWhole(c, "limit", defaultRows, maxRows)
 	var from listCursor
 	if err == nil {
 		from, err = parseListCursor(c.Query("cursor"))
 	}
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	trashed, most := c.Query("trash") == "1", int(max(limit, 1))
 	if text := strings.TrimSpace(c.Query("q")); text != "" {
-		if !s.works(c, workSearch, 0) {
-			return
+		if err := s.takeWork(c, workSearch, 0); err != nil {
+			return err
 		}
-		s.answer(c, http.StatusOK)(s.search(c.Request.Context(), principal(c), editor.SearchQuery{
+		return s.answer(c, http.StatusOK)(s.search(c.Request.Context(), principal(c), editor.SearchQuery{
 			Text: text, Trashed: trashed, Limit: most, From: editor.SearchPosition(from),
 		}))
-		return
 	}
-	s.answer(c, http.StatusOK)(s.list(c.Request.Context(), principal(c), editor.ListQuery{
+	return s.answer(c, http.StatusOK)(s.list(c.Request.Context(), principal(c), editor.ListQuery{
 		Trashed: trashed, Limit: most, After: from.Updated, AfterID: from.ID,
 	}))
 }

@@ -73,6 +73,9 @@ var explanations = map[string]explanation{
 		"The edit is malformed, does not fit the content it was made on, or holds a format that pages cannot have. " +
 			"The answer names the operation.",
 		"In a browser, reload the page. In a program, correct the operation whose index the answer gives."},
+	"invalid-text": {"The text is not valid UTF-8",
+		"A title, a name, a parameter or another string in the request is not valid UTF-8 text. Nothing was changed.",
+		"Encode the text as UTF-8. In JSON, an escape such as \\ud83d must be followed by the second half of its pair."},
 	"key-reused": {"The Idempotency-Key was used for something else",
 		"A key marks one request, so that sending it twice makes nothing twice. This key came with another request before.",
 		"Make up a new random key for each new request, and use it again only to repeat that request."},
@@ -131,21 +134,20 @@ var explanations = map[string]explanation{
 const problemPath = "/problems/"
 
 // explainProblem answers at a problem's type: a page for people, JSON for programs.
-func (s *Server) explainProblem(c *gin.Context) {
+func (s *Server) explainProblem(c *gin.Context) error {
 	name := c.Param("name")
 	e, known := explanations[name]
 	if !known {
-		s.noSuchProblem(c)
-		return
+		return noSuchProblem(c)
 	}
 	c.Header("Vary", "Accept")
 	c.Header("Cache-Control", "no-cache")
 	if wantsJSON(c.GetHeader("Accept")) {
-		s.writeJSON(c, http.StatusOK, explanationJSON{problemPath + name, e.Title, e.Meaning, e.Action})
-		return
+		return s.writeJSON(c, http.StatusOK, explanationJSON{problemPath + name, e.Title, e.Meaning, e.Action})
 	}
 	plainPage(c, http.StatusOK, e.Title, paragraph(e.Meaning)+"<h2>What to do</h2>"+paragraph(e.Action)+
 		`<p class="note">Programs know this problem as <code>`+html.EscapeString(problemPath+name)+`</code>.</p>`)
+	return nil
 }
 
 type explanationJSON struct {
@@ -155,12 +157,12 @@ type explanationJSON struct {
 	Action  string `json:"action"`
 }
 
-func (s *Server) noSuchProblem(c *gin.Context) {
+func noSuchProblem(c *gin.Context) error {
 	if wantsJSON(c.GetHeader("Accept")) {
-		s.fail(c, &problem{status: 404, name: "not-found", title: "No such problem", detail: "There is no problem of this type."})
-		return
+		return &problem{status: 404, name: "not-found", title: "No such problem", detail: "There is no problem of this type."}
 	}
 	plainPage(c, http.StatusNotFound, "There is no such problem", paragraph("No answer of this server has a problem of this type."))
+	return nil
 }
 
 // wantsJSON reports whether an Accept header asks for JSON rather than a page.

@@ -17,6 +17,7 @@ import (
 	"halley/editor/account"
 	"halley/editor/budget"
 	"halley/editor/convert"
+	"halley/editor/exchange"
 	"halley/ot"
 	"halley/storage"
 )
@@ -49,118 +50,117 @@ func unsupported(format string, args ...any) error {
 	return &problem{status: 415, name: "unsupported-format", title: "This format cannot be read here", detail: fmt.Sprintf(format, args...)}
 }
 
-// A mapping says how one error below becomes an answer.
-type mapping struct {
-	is     error
-	status int
-	name   string
-	title  string
-	after  time.Duration
+// A mapping makes an answer of the errors that it fits; nil for others.
+type mapping func(error) *problem
+
+// is maps errors that wrap target. The answer's detail is target's text: what is
+// wrapped around it may name files and addresses.
+func is(target error, status int, name, title string, after time.Duration) mapping {
+	return func(err error) *problem {
+		if !errors.Is(err, target) {
+			return nil
+		}
+		return &problem{status: status, name: name, title: title, detail: sentence(target), after: after}
+	}
+}
+
+// as maps errors that wrap an E. more adds to the answer, and returns false if the
+// mapping does not fit the error after all; nil adds nothing.
+func as[E error](status int, name, title string, more func(e E, p *problem) bool) mapping {
+	return func(err error) *problem {
+		var e E
+		if !errors.As(err, &e) {
+			return nil
+		}
+		p := &problem{status: status, name: name, title: title}
+		if more != nil && !more(e, p) {
+			return nil
+		}
+		if p.detail == "" {
+			p.detail = sentence(err)
+		}
+		return p
+	}
+}
+
+// with sets a member of the answer.
+func (p *problem) with(name string, value any) bool {
+	if p.extra == nil {
+		p.extra = map[string]any{}
+	}
+	p.extra[name] = value
+	return true
 }
 
 // mappings are tried in order: an error may wrap several.
 var mappings = []mapping{
-	{editor.ErrSignedOut, 401, "signed-out", "Nobody is signed in", 0},
-	{account.ErrNoSession, 401, "signed-out", "Nobody is signed in", 0},
-	{editor.ErrForbidden, 403, "forbidden", "Not allowed", 0},
-	{editor.ErrNotFound, 404, "not-found", "No such page", 0},
-	{editor.ErrNoSuchSeq, 404, "not-found", "The page never was at that seq", 0},
-	{editor.ErrNoSuchFile, 404, "not-found", "No such file", 0},
-	{editor.ErrUnknownAuthor, 404, "not-found", "Nobody is known by that id", 0},
-	{editor.ErrTrashed, 410, "trashed", "The page is in the trash", 0},
-	{editor.ErrEpochChanged, 409, "epoch-changed", "The store was restored from a backup", 0},
-	{editor.ErrClientTaken, 409, "client-taken", "This client id is somebody else's", 0},
-	{editor.ErrMoved, 412, "moved-on", "The page has moved on", 0},
-	{editor.ErrPageFull, 422, "page-full", "The page is full", 0},
-	{editor.ErrDraining, 503, "draining", "The server is going away", time.Second},
-	{storage.ErrUnknown, 503, "disk-failing", "It is not known whether this was stored; send it again", 2 * time.Second},
-	{storage.ErrDiskFull, 507, "disk-full", "The disk is full or refuses writes; nothing was changed", 10 * time.Second},
-	{storage.ErrClosed, 503, "draining", "The server is going away", time.Second},
-	{storage.ErrNotFound, 404, "not-found", "There is no such thing", 0},
-	{storage.ErrInvalid, 500, "internal", "Something went wrong here", 0},
-	{context.DeadlineExceeded, 503, "draining", "This took too long", time.Second},
-}
+	as(409, "base-ahead", "The base is ahead of the page", func(e *editor.BaseAheadError, p *problem) bool { return p.with("head", e.Head) }),
+	as(409, "base-too-old", "The base is too far behind", func(e *editor.BaseTooOldError, p *problem) bool { return p.with("head", e.Head) }),
+	as(409, "n-gap", "n skips ahead", func(e *editor.NGapError, p *problem) bool { return p.with("next", e.Next) }),
+	as(409, "n-reused", "n was used for another edit", func(e *editor.NReusedError, p *problem) bool { return p.with("seq", e.Seq) }),
+	as(503, "busy", "The server is at its memory budget", func(e *budget.BusyError, p *problem) bool {
+		p.after = e.After
+		return true
+	}),
+	as(413, "too-large", "Too large for this server's memory", func(e *budget.NeverError, p *problem) bool {
+		return p.with("limit", e.Limit)
+	}),
+	as(429, "too-many", "Too many at once", func(e *editor.TooManyError, p *problem) bool {
+		p.after = max(e.After, time.Second)
+		return true
+	}),
+	as(400, "bad-request", "The request cannot be read", func(e *editor.BadValueError, p *problem) bool { return p.with("member", e.Name) }),
+	as(422, "invalid-edit", "The edit does not fit the page", func(e *ot.InvalidError, p *problem) bool {
+		return e.Op < 0 || p.with("op", e.Op)
+	}),
+	as(422, "unreadable-file", "The file cannot be read", func(e *convert.SyntaxError, p *problem) bool {
+		return e.Line <= 0 || p.with("line", e.Line)
+	}),
+	as(422, "page-full", "The page is full", func(e *convert.LimitError, _ *problem) bool {
+		return e.What == convert.Lines || e.What == convert.Size
+	}),
+	as(413, "too-large", "Too much to convert", func(e *convert.LimitError, p *problem) bool { return p.with("limit", e.Limit) }),
+	as(503, "conflict", "Something else changed this at the same time; send it again", func(e *storage.ConflictError, p *problem) bool {
+		p.after, p.detail = time.Second, sentence(e) // without what the store was doing, and where
+		return true
+	}),
+	as(500, "damaged", "The page is damaged on the server's disk", func(e *storage.CorruptError, p *problem) bool {
+		if p.detail = damagedSentence; e.Page == "" {
+			p.title = "This is damaged on the server's disk"
+		}
+		return true
+	}),
+	as(422, "quota-full", "No room for another upload", func(e *editor.QuotaError, p *problem) bool {
+		return p.with("used", e.Used) && p.with("allowed", e.Allowed)
+	}),
+	as(415, "unsupported-format", "This format cannot be read here", func(e *exchange.UnknownFormatError, p *problem) bool {
+		p.detail = sentence(e) + " /api/formats lists those that can be read."
+		return true
+	}),
+	as[*editor.NoSuchPageError](404, "not-found", "No such page", nil),
+	as(413, "too-large", "Too large", func(e *editor.FileTooLargeError, p *problem) bool { return p.with("limit", e.Limit) }),
+	as(413, "too-large", "Too large", func(e *http.MaxBytesError, p *problem) bool { return p.with("limit", e.Limit) }),
 
-// typed errors carry more than a sentence.
-func typedProblem(err error) *problem {
-	var (
-		ahead   *editor.BaseAheadError
-		old     *editor.BaseTooOldError
-		gap     *editor.NGapError
-		reused  *editor.NReusedError
-		many    *editor.TooManyError
-		value   *editor.BadValueError
-		invalid *ot.InvalidError
-		syntax  *convert.SyntaxError
-		much    *convert.LimitError
-		body    *http.MaxBytesError
-		file    *editor.FileTooLargeError
-		quota   *editor.QuotaError
-		page    *editor.NoSuchPageError
-		other   *storage.ConflictError
-		corrupt *storage.CorruptError
-		busy    *budget.BusyError
-		never   *budget.NeverError
-	)
-	switch {
-	case errors.As(err, &ahead):
-		return &problem{status: 409, name: "base-ahead", title: "The base is ahead of the page", extra: map[string]any{"head": ahead.Head}}
-	case errors.As(err, &old):
-		return &problem{status: 409, name: "base-too-old", title: "The base is too far behind", extra: map[string]any{"head": old.Head}}
-	case errors.As(err, &gap):
-		return &problem{status: 409, name: "n-gap", title: "n skips ahead", extra: map[string]any{"next": gap.Next}}
-	case errors.As(err, &reused):
-		return &problem{status: 409, name: "n-reused", title: "n was used for another edit", extra: map[string]any{"seq": reused.Seq}}
-	case errors.As(err, &busy):
-		return &problem{status: 503, name: "busy", title: "The server is at its memory budget", after: busy.After}
-	case errors.As(err, &never):
-		return &problem{
-			status: 413, name: "too-large", title: "Too large for this server's memory", extra: map[string]any{"limit": never.Limit},
-		}
-	case errors.As(err, &many):
-		return &problem{status: 429, name: "too-many", title: "Too many at once", after: max(many.After, time.Second)}
-	case errors.As(err, &value):
-		return &problem{status: 400, name: "bad-request", title: "The request cannot be read", extra: map[string]any{"member": value.Name}}
-	case errors.As(err, &invalid):
-		p := &problem{status: 422, name: "invalid-edit", title: "The edit does not fit the page"}
-		if invalid.Op >= 0 {
-			p.extra = map[string]any{"op": invalid.Op}
-		}
-		return p
-	case errors.As(err, &syntax):
-		p := &problem{status: 422, name: "unreadable-file", title: "The file cannot be read"}
-		if syntax.Line > 0 {
-			p.extra = map[string]any{"line": syntax.Line}
-		}
-		return p
-	case errors.As(err, &much) && (much.What == convert.Lines || much.What == convert.Size):
-		return &problem{status: 422, name: "page-full", title: "The page is full"}
-	case errors.As(err, &much):
-		return &problem{status: 413, name: "too-large", title: "Too much to convert", extra: map[string]any{"limit": much.Limit}}
-	case errors.As(err, &other):
-		return &problem{
-			status: 503, name: "conflict", title: "Something else changed this at the same time; send it again", after: time.Second,
-			detail: sentence(other), // without what the store was doing, and where
-		}
-	case errors.As(err, &corrupt):
-		title := "The page is damaged on the server's disk"
-		if corrupt.Page == "" {
-			title = "This is damaged on the server's disk"
-		}
-		return &problem{status: 500, name: "damaged", title: title, detail: damagedSentence}
-	case errors.As(err, &quota):
-		return &problem{
-			status: 422, name: "quota-full", title: "No room for another upload",
-			extra: map[string]any{"used": quota.Used, "allowed": quota.Allowed},
-		}
-	case errors.As(err, &page):
-		return &problem{status: 404, name: "not-found", title: "No such page"}
-	case errors.As(err, &file):
-		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": file.Limit}}
-	case errors.As(err, &body):
-		return &problem{status: 413, name: "too-large", title: "Too large", extra: map[string]any{"limit": body.Limit}}
-	}
-	return nil
+	is(editor.ErrSignedOut, 401, "signed-out", "Nobody is signed in", 0),
+	is(account.ErrNoSession, 401, "signed-out", "Nobody is signed in", 0),
+	is(editor.ErrForbidden, 403, "forbidden", "Not allowed", 0),
+	is(editor.ErrNotFound, 404, "not-found", "No such page", 0),
+	is(editor.ErrNoSuchSeq, 404, "not-found", "The page never was at that seq", 0),
+	is(editor.ErrNoSuchFile, 404, "not-found", "No such file", 0),
+	is(editor.ErrUnknownAuthor, 404, "not-found", "Nobody is known by that id", 0),
+	is(editor.ErrTrashed, 410, "trashed", "The page is in the trash", 0),
+	is(editor.ErrEpochChanged, 409, "epoch-changed", "The store was restored from a backup", 0),
+	is(editor.ErrClientTaken, 409, "client-taken", "This client id is somebody else's", 0),
+	is(editor.ErrMoved, 412, "moved-on", "The page has moved on", 0),
+	is(editor.ErrPageFull, 422, "page-full", "The page is full", 0),
+	is(editor.ErrDraining, 503, "draining", "The server is going away", time.Second),
+	is(exchange.ErrTooMany, 503, "busy", "Too many files at once", 5*time.Second),
+	is(storage.ErrUnknown, 503, "disk-failing", "It is not known whether this was stored; send it again", 2*time.Second),
+	is(storage.ErrDiskFull, 507, "disk-full", "The disk is full or refuses writes; nothing was changed", 10*time.Second),
+	is(storage.ErrClosed, 503, "draining", "The server is going away", time.Second),
+	is(storage.ErrNotFound, 404, "not-found", "There is no such thing", 0),
+	is(storage.ErrInvalid, 500, "internal", "Something went wrong here", 0),
+	is(context.DeadlineExceeded, 503, "draining", "This took too long", time.Second),
 }
 
 // toProblem finds the answer to an error. An unknown error shows none of its text.
@@ -169,20 +169,14 @@ func toProblem(err error) *problem {
 	if errors.As(err, &own) {
 		return own
 	}
-	if p := typedProblem(err); p != nil {
-		if p.detail == "" {
-			p.detail = sentence(err)
-		}
-		return p
-	}
 	for _, m := range mappings {
-		if errors.Is(err, m.is) {
-			return &problem{status: m.status, name: m.name, title: m.title, detail: sentence(m.is), after: m.after}
+		if p := m(err); p != nil {
+			return p
 		}
 	}
 	return &problem{
 		status: 500, name: "internal", title: "Something went wrong here",
-		detail: "The server could not do this. Whoever runs it finds the cause in its log, under the request's id.",
+		detail: "The server could not do this. The person who runs it finds the cause in its log, under the request's id.",
 	}
 }
 

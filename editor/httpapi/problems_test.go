@@ -15,6 +15,7 @@ import (
 
 	"halley/editor"
 	"halley/editor/convert"
+	"halley/editor/exchange"
 	"halley/ot"
 	"halley/storage"
 )
@@ -52,6 +53,8 @@ var released = []struct {
 	{storage.ErrUnknown, 503, "disk-failing"},
 	{storage.ErrDiskFull, 507, "disk-full"},
 	{&editor.BadValueError{}, 400, "bad-request"},
+	{&exchange.UnknownFormatError{}, 415, "unsupported-format"},
+	{exchange.ErrTooMany, 503, "busy"},
 	{&storage.ConflictError{}, 503, "conflict"},
 	{&storage.CorruptError{}, 500, "damaged"},
 }
@@ -78,7 +81,7 @@ func TestUnknownErrorShowsNothing(t *testing.T) {
 // Every error that the packages below export has a row.
 func TestEveryExportedErrorHasARow(t *testing.T) {
 	source := readSource(t, "problems.go") + readSource(t, "idempotency.go") + readSource(t, "session.go")
-	for _, dir := range []string{"..", "../account", "../convert", "../../storage"} {
+	for _, dir := range []string{"..", "../account", "../convert", "../exchange", "../../storage"} {
 		for _, name := range exportedErrors(t, dir) {
 			if !strings.Contains(source, "."+name) {
 				t.Errorf("%s of %s has no row in problems.go", name, dir)
@@ -160,5 +163,22 @@ func TestReadinessNamesNoFolder(t *testing.T) {
 		if w.Code != 503 || !strings.HasPrefix(said, "takes no edits: ") || strings.Contains(said, "secret") != c.details {
 			t.Errorf("%s is answered with %d %q", name, w.Code, said)
 		}
+	}
+}
+
+// TestOneWrapperAnswersErrors: handlers return their errors. Besides the wrapper
+// only the recovery from a panic and the writer under http.ServeContent refuse.
+func TestOneWrapperAnswersErrors(t *testing.T) {
+	calls := 0
+	for _, file := range sourceFiles(t, ".") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if selector, ok := n.(*ast.SelectorExpr); ok && selector.Sel.Name == "fail" {
+				calls++
+			}
+			return true
+		})
+	}
+	if calls != 3 {
+		t.Errorf("fail is called in %d places, want 3", calls)
 	}
 }

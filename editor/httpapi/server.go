@@ -18,6 +18,7 @@ import (
 	"halley/editor"
 	"halley/editor/account"
 	"halley/editor/budget"
+	"halley/editor/exchange"
 	"halley/editor/metrics"
 	"halley/storage"
 )
@@ -61,7 +62,7 @@ type Server struct {
 	headers     []fixedHeader
 	engine      *gin.Engine
 
-	conversions *conversions
+	exchange *exchange.Exchange
 }
 
 // New makes a server of its parts.
@@ -85,8 +86,8 @@ func New(ctx context.Context, cfg Config, pages *editor.Pages, accounts *account
 		cfg: cfg, pages: pages, accounts: accounts, store: store, logger: cfg.Logger, metrics: cfg.Metrics,
 		limits: newLimits(cfg.RateLimits, cfg.Now), memory: newMemory(cfg.Budget), turns: newTurns(),
 		streams: newStreams(cfg.Streams), idempotency: newIdempotency(store, cfg.Now),
-		headers:     fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
-		conversions: newConversions(cfg.Budget.Share("conversions", 0.5)),
+		headers:  fixedHeaders(strings.HasPrefix(cfg.PublicURL, "https:")),
+		exchange: exchange.New(pages, cfg.Budget.Share("conversions", 0.5), fileType),
 	}
 	s.name = rand.Text()[:10]
 	cookies, err := newCookies(ctx, accounts, store.Epoch())
@@ -107,6 +108,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.engine.ServeHTTP(out, r)
 }
 
+// handle turns a handler that returns its error into one of gin: the only place
+// where an error of a handler becomes an answer.
+func (s *Server) handle(fn func(c *gin.Context) error) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := fn(c); err != nil {
+			s.fail(c, err)
+		}
+	}
+}
+
 func (s *Server) route() error {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
@@ -119,17 +130,17 @@ func (s *Server) route() error {
 	if err != nil {
 		return err
 	}
-	e.Use(s.trace, s.recover, s.secure, s.onlyFromHere, guard)
+	e.Use(s.trace, s.recover, s.secure, s.handle(s.onlyFromHere), guard, s.handle(s.requireText))
 
 	e.GET("/healthz", s.healthz)
 	e.GET("/readyz", s.readyz)
 	e.GET("/licences", s.licences)
-	e.GET(problemPath+":name", s.explainProblem)
-	e.GET("/metrics", s.onlyMachine, gin.WrapH(s.metrics.Handler(s.logger)))
+	e.GET(problemPath+":name", s.handle(s.explainProblem))
+	e.GET("/metrics", s.handle(onlyMachine), gin.WrapH(s.metrics.Handler(s.logger)))
 
-	api := e.Group("/api", s.identify)
+	api := e.Group("/api", s.handle(s.identify))
 	api.GET("/openapi.json", s.openapi)
-	api.GET("/formats", s.formats)
+	api.GET("/formats", s.handle(s.formats))
 	s.sessionRoutes(api)
 	s.pageRoutes(api)
 	s.changeRoutes(api)
@@ -137,10 +148,8 @@ func (s *Server) route() error {
 	s.eventRoutes(api)
 	s.fileRoutes(e, api)
 
-	e.NoMethod(func(c *gin.Context) {
-		s.fail(c, &problem{status: 405, name: "no-such-method", title: "Not this method", detail: "This address does not take " + c.Request.Method + "."})
-	})
-	e.NoRoute(s.serveApp)
+	e.NoMethod(s.handle(noSuchMethod))
+	e.NoRoute(s.handle(s.serveApp))
 	s.engine = e
 	return nil
 }

@@ -12,28 +12,25 @@ import (
 )
 
 // identify finds out who is asking. Whether they may is checked elsewhere.
-func (s *Server) identify(c *gin.Context) {
+func (s *Server) identify(c *gin.Context) error {
 	ctx := c.Request.Context()
 	if isLocal(ctx) {
 		p, err := s.accounts.Program(ctx, "command-line", "Command line")
 		if err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 		callerOf(c).principal = p
-		return
+		return nil
 	}
 	if c.GetHeader("Authorization") != "" {
-		s.fail(c, &problem{
+		return &problem{
 			status: 401, name: "signed-out", title: "Nobody is signed in",
 			detail: "This server knows no such token.",
-		})
-		return
+		}
 	}
 	cookies, err := s.currentCookies(ctx)
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	for key, cookie := range cookies.keys(c.Request) {
 		p, err := s.accounts.Session(ctx, key)
@@ -41,45 +38,42 @@ func (s *Server) identify(c *gin.Context) {
 			continue // a cookie that somebody planted may come before the right one
 		}
 		if err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 		who := callerOf(c)
 		who.principal, who.session, who.oldCookie = p, key, cookie == oldCookieName
-		return
+		return nil
 	}
+	return nil
 }
 
 // signedIn refuses nobody.
-func (s *Server) signedIn(c *gin.Context) {
+func (s *Server) signedIn(c *gin.Context) error {
 	if principal(c).Nobody() {
-		s.fail(c, editor.ErrSignedOut)
-		return
+		return editor.ErrSignedOut
 	}
-	s.called(c, 1)
+	return s.called(c, 1)
 }
 
 func (s *Server) sessionRoutes(api *gin.RouterGroup) {
-	api.GET("/session", s.getSession)
-	api.POST("/session", s.signIn)
-	api.DELETE("/session", s.signOut)
+	api.GET("/session", s.handle(s.getSession))
+	api.POST("/session", s.handle(s.signIn))
+	api.DELETE("/session", s.handle(s.signOut))
 }
 
 // getSession says who asks. A cookie of the old name gets the new one here: every
 // screen of the app begins with this call, and nothing keeps its answer.
-func (s *Server) getSession(c *gin.Context) {
+func (s *Server) getSession(c *gin.Context) error {
 	p := principal(c)
 	if p.Nobody() {
-		s.fail(c, editor.ErrSignedOut)
-		return
+		return editor.ErrSignedOut
 	}
 	if who := callerOf(c); who.oldCookie {
 		if err := s.setCookie(c, who.session); err != nil {
-			s.fail(c, err)
-			return
+			return err
 		}
 	}
-	s.writeJSON(c, http.StatusOK, p)
+	return s.writeJSON(c, http.StatusOK, p)
 }
 
 type signInBody struct {
@@ -89,22 +83,20 @@ type signInBody struct {
 // signIn makes a guest of a name, or renames the one who is signed in. Either way
 // the session gets a new key, and whatever key the browser sent is worthless:
 // another site of this host may have planted it.
-func (s *Server) signIn(c *gin.Context) {
+func (s *Server) signIn(c *gin.Context) error {
 	var in signInBody
 	if err := decodeJSON(c, maxOtherBytes, &in); err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	if in.Name == nil {
-		s.fail(c, badRequest("The member \"name\" is missing: say what others should call you."))
-		return
+		return badRequest("The member \"name\" is missing: say what others should call you.")
 	}
 	within := s.signsIn
 	if principal(c).Kind == editor.KindGuest {
-		within = func(c *gin.Context) bool { return s.called(c, 1) }
+		within = func(c *gin.Context) error { return s.called(c, 1) }
 	}
-	if !within(c) {
-		return
+	if err := within(c); err != nil {
+		return err
 	}
 	// First the others: an error must not cost the person the session they have.
 	err := s.endSessions(c, callerOf(c).session)
@@ -119,7 +111,7 @@ func (s *Server) signIn(c *gin.Context) {
 	if err == nil {
 		err = s.setCookie(c, key)
 	}
-	s.answer(c, http.StatusOK)(p, err)
+	return s.answer(c, http.StatusOK)(p, err)
 }
 
 func (s *Server) enter(c *gin.Context, name string) (p editor.Principal, key string, err error) {
@@ -150,16 +142,16 @@ func (s *Server) endSessions(c *gin.Context, keep string) error {
 	return nil
 }
 
-func (s *Server) signOut(c *gin.Context) {
+func (s *Server) signOut(c *gin.Context) error {
 	err := s.endSessions(c, "")
 	if err == nil {
 		err = s.setCookie(c, "")
 	}
 	if err != nil {
-		s.fail(c, err)
-		return
+		return err
 	}
 	c.Status(http.StatusNoContent)
+	return nil
 }
 
 // setCookie gives the browser its session's key; "" takes it away.

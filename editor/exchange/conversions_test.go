@@ -1,10 +1,8 @@
-package httpapi
+package exchange
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -58,8 +56,8 @@ func TestConversionsThatWait(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if p := toProblem(q.run(t.Context(), smallConversion+1, nil)); p.name != "busy" || p.status != 503 || p.after == 0 {
-			t.Errorf("one too many is answered %d %s after %v, want 503 busy", p.status, p.name, p.after)
+		if err := q.run(t.Context(), smallConversion+1, nil); !errors.Is(err, ErrTooMany) {
+			t.Errorf("run with a full queue = %v, want ErrTooMany", err)
 		}
 		cancel()
 		synctest.Wait()
@@ -91,29 +89,5 @@ func TestConversionsGiveBackWhatTheyTook(t *testing.T) {
 	err := q.run(t.Context(), 1, func(l convert.Limits) error { return l.Reserve(40 << 20) })
 	if !errors.As(err, &limit) || memory.Used() != 0 {
 		t.Errorf("err = %v with %d bytes held, want a *convert.LimitError and none", err, memory.Used())
-	}
-}
-
-func TestSpool(t *testing.T) {
-	for _, size := range []int{0, 1, spoolBytes, spoolBytes + 1, 3*spoolBytes + 7} {
-		var s spool
-		want := strings.Repeat("abcdefg", size/7+1)[:size]
-		for rest := want; rest != ""; {
-			n := min(len(rest), 100_000)
-			if _, err := s.Write([]byte(rest[:n])); err != nil {
-				t.Fatal(err)
-			}
-			rest = rest[n:]
-		}
-		var got bytes.Buffer
-		if n, err := s.WriteTo(&got); err != nil || got.String() != want || n != int64(size) || s.size != n {
-			t.Errorf("a spool of %d bytes gives %d (%d), err %v", size, n, got.Len(), err)
-		}
-		if (s.disk != nil) != (size > spoolBytes) || cap(s.memory) > 2*spoolBytes {
-			t.Errorf("of %d bytes it holds %d in memory", size, cap(s.memory))
-		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
 	}
 }

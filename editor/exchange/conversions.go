@@ -1,17 +1,17 @@
-package httpapi
+package exchange
 
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 	"runtime"
 	"sync/atomic"
-	"time"
 
 	"halley/editor/budget"
 	"halley/editor/convert"
 )
+
+// ErrTooMany is returned if too many conversions wait for a place already.
+var ErrTooMany = errors.New("too many imports and exports are waiting already; try again in a few seconds")
 
 const (
 	// smallConversion is the most input, in bytes, of what has places of its own.
@@ -46,7 +46,7 @@ func newConversions(memory *budget.Share) *conversions {
 
 // run calls convert once there is a place for it, with the limits that it must
 // keep to. size is that of the input, in bytes. The error is convert's, ctx's,
-// a *budget.BusyError or *budget.NeverError, or a problem where too many wait.
+// a *budget.BusyError or *budget.NeverError, or ErrTooMany.
 func (q *conversions) run(ctx context.Context, size int, convert func(convert.Limits) error) error {
 	among := &q.large
 	if size <= smallConversion {
@@ -87,10 +87,7 @@ func newPlaces(n int) places { return places{make(chan struct{}, n), new(atomic.
 func (p *places) enter(ctx context.Context) error {
 	if p.waiting.Add(1) > maxWaiting {
 		p.waiting.Add(-1)
-		return &problem{
-			status: 503, name: "busy", title: "Too many files at once", after: 5 * time.Second,
-			detail: "Too many imports and exports are waiting already. Try again in a few seconds.",
-		}
+		return ErrTooMany
 	}
 	defer p.waiting.Add(-1)
 	select {
@@ -102,55 +99,3 @@ func (p *places) enter(ctx context.Context) error {
 }
 
 func (p *places) leave() { <-p.free }
-
-// spoolBytes is how much of an export is held in memory.
-const spoolBytes = 1 << 20
-
-// A spool holds a file that is written before the first byte of it is sent:
-// what the file could not keep is named in a header. A large one goes to a
-// temporary file without a name.
-type spool struct {
-	memory []byte
-	disk   *os.File
-	size   int64
-}
-
-func (s *spool) Write(p []byte) (int, error) {
-	s.size += int64(len(p))
-	if s.disk == nil && len(s.memory)+len(p) <= spoolBytes {
-		s.memory = append(s.memory, p...)
-		return len(p), nil
-	}
-	if s.disk == nil {
-		var err error
-		if s.disk, err = os.CreateTemp("", "halley-export-*"); err != nil {
-			return 0, err
-		}
-		// Where an open file cannot be removed, Close removes it.
-		_ = os.Remove(s.disk.Name())
-	}
-	return s.disk.Write(p)
-}
-
-// WriteTo writes all that the spool has got.
-func (s *spool) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(s.memory)
-	if err != nil || s.disk == nil {
-		return int64(n), err
-	}
-	if _, err := s.disk.Seek(0, io.SeekStart); err != nil {
-		return int64(n), err
-	}
-	more, err := io.Copy(w, s.disk)
-	return int64(n) + more, err
-}
-
-// Close gives the disk's room back.
-func (s *spool) Close() error {
-	if s.disk == nil {
-		return nil
-	}
-	err := s.disk.Close()
-	_ = os.Remove(s.disk.Name()) // it has gone already on most systems
-	return err
-}
