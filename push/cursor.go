@@ -122,19 +122,6 @@ func parseNumber(s string) (uint64, error) {
 	return n, nil
 }
 
-// FormatCursor is the id of an event after which a reader stands at places: a
-// bare number for one topic, unless composite.
-func FormatCursor(places []Position, composite bool) string {
-	if len(places) == 1 && !composite {
-		return strconv.FormatUint(places[0].After, 10)
-	}
-	var id []byte
-	for _, p := range places {
-		id = appendPlace(id, cursorKey(p.Topic), p.After)
-	}
-	return string(id)
-}
-
 // cursorKey is how a place on topic begins in a cursor.
 func cursorKey(topic string) string { return url.QueryEscape(topic) + "@" }
 

@@ -104,7 +104,7 @@ type Line struct {
 	// A long poll with a cursor would be answered with them again at once: give
 	// it only those of topics that its cursor still names.
 	First []Event
-	// Reader is who reads, for EndFor.
+	// Reader is who reads.
 	Reader string
 	// Transport by Accept: SSE, NDJSON or long poll.
 	Transport Transport
@@ -238,18 +238,8 @@ func (h *Hub) End(topic string, e Event) {
 	delete(h.topics, topic)
 	h.mu.Unlock()
 	if t != nil {
-		t.end(newFrame(e), func(*subscription) bool { return true })
+		t.end(newFrame(e))
 		t.retire()
-	}
-}
-
-// EndFor is End for the lines of one reader; the topic goes on for the others.
-func (h *Hub) EndFor(topic, reader string, e Event) {
-	h.mu.RLock()
-	t := h.topics[topic]
-	h.mu.RUnlock()
-	if t != nil {
-		t.end(newFrame(e), func(s *subscription) bool { return s.line.reader == reader })
 	}
 }
 

@@ -357,29 +357,6 @@ func TestEndOfATopicThatAReaderIsBehindOn(t *testing.T) {
 	})
 }
 
-func TestEndForOneReader(t *testing.T) {
-	inWorld(t, Config{}, func(t *testing.T, w *world) {
-		ann := w.open(SSE, "page=a&reader=ann")
-		defer ann.close()
-		bob := w.open(SSE, "page=a&reader=bob")
-		defer bob.close()
-		for _, r := range []*reader{ann, bob} {
-			r.want(`hello#0 {"a":0}`, `all "a=0"`)
-		}
-		w.hub.EndFor("a", "ann", Event{Type: "gone", Data: []byte(`"a"`)})
-		w.publish("a", 0)
-		w.tell("a")
-		bob.want(`change#1 "a1"`, `state "a=1"`)
-		ann.want(`gone "a"`)
-		w.publish("a", 0)
-		bob.want(`change#2 "a2"`)
-		time.AfterFunc(time.Minute, ann.close)
-		if e, err := ann.next(); err == nil {
-			t.Errorf("got %v after gone, want nothing", e)
-		}
-	})
-}
-
 func TestHeartbeats(t *testing.T) {
 	for _, transport := range streams {
 		inWorld(t, Config{}, func(t *testing.T, w *world) {

@@ -149,16 +149,14 @@ func (t *topic) stale(now time.Time) bool {
 	return len(t.subs) == 0 && now.Sub(t.idleSince) >= topicGrace
 }
 
-// end makes f the last event of the subscriptions that match.
-func (t *topic) end(f *frame, match func(*subscription) bool) {
+// end makes f the last event of every subscription.
+func (t *topic) end(f *frame) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	end := &ending{seq: t.sequenced.newestSeq(), number: t.newestNumberLocked(), last: f}
 	for _, s := range t.subs {
-		if match(s) {
-			s.end = end
-			s.line.raise(news)
-		}
+		s.end = end
+		s.line.raise(news)
 	}
 }
 
