@@ -59,8 +59,8 @@ func optionOf(t *testing.T, c net.Conn, level, option int) (value int) {
 	return value
 }
 
-func TestLightConnectionIsBounded(t *testing.T) {
-	w := newSocketWorld(t, Config{}, lights)
+func TestNonblockingConnectionIsBounded(t *testing.T) {
+	w := newSocketWorld(t, Config{}, shards)
 	made := make(chan *descriptor, 1)
 	w.hub.sockets = recorded{w.hub.sockets, made}
 	w.dial("page=a")

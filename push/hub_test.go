@@ -495,7 +495,7 @@ func TestDrainInWaves(t *testing.T) {
 		m := newMemory()
 		hub := NewHub(Config{}, m)
 		m.hub = hub
-		const lines = 2*waveLines + 1
+		const lines = 2*waveStreams + 1
 		for range lines {
 			go func() {
 				line := Line{Start: []Position{{Topic: "a", AtHead: true}}}
@@ -508,7 +508,7 @@ func TestDrainInWaves(t *testing.T) {
 		start := time.Now()
 		drained := make(chan error, 1)
 		go func() { drained <- hub.Drain(t.Context()) }()
-		for _, want := range []int{lines - waveLines, lines - 2*waveLines, 0} {
+		for _, want := range []int{lines - waveStreams, lines - 2*waveStreams, 0} {
 			synctest.Wait()
 			if n := hub.Streams(); n != want {
 				t.Errorf("after %v: %d lines open, want %d", time.Since(start), n, want)

@@ -61,9 +61,9 @@ func TestReaderGoesOnSockets(t *testing.T) {
 	}
 }
 
-// A line that lies idle has no goroutine.
-func TestLightLinesHaveNoGoroutines(t *testing.T) {
-	w := newSocketWorld(t, Config{}, lights)
+// An idle nonblocking stream has no goroutine.
+func TestNonblockingStreamsHaveNoGoroutines(t *testing.T) {
+	w := newSocketWorld(t, Config{}, shards)
 	before := runtime.NumGoroutine()
 	const lines = 50
 	var readers []*bufio.Reader
@@ -157,7 +157,7 @@ func TestByeOnSockets(t *testing.T) {
 				break
 			}
 		}
-		if _, err := in.ReadByte(); w.path == lights && err != io.EOF {
+		if _, err := in.ReadByte(); w.path == shards && err != io.EOF {
 			t.Errorf("after bye the line ended with %v, want %v", err, io.EOF)
 		}
 	})

@@ -139,7 +139,7 @@ type world struct {
 // at the end.
 func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	for _, path := range []path{goroutines, lights} {
+	for _, path := range []path{goroutines, shards} {
 		t.Run(string(path), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, cfg, path)
@@ -150,12 +150,12 @@ func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	}
 }
 
-// A path is how a world's streams are driven.
+// A path is the driver of a world's streams.
 type path string
 
 const (
-	goroutines path = "goroutine" // each by its own
-	lights     path = "light"     // by shards
+	goroutines path = "blocking"    // each by its own
+	shards     path = "nonblocking" // by shards
 )
 
 func newWorld(t testing.TB, cfg Config, path path) *world {
@@ -165,7 +165,7 @@ func newWorld(t testing.TB, cfg Config, path path) *world {
 	}
 	w.hub = NewHub(cfg, w.memory)
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ErrorLog: log.New(io.Discard, "", 0)}
-	if path == lights {
+	if path == shards {
 		w.hub.sockets = pipes{}
 		w.server.ConnContext = ConnContext
 	}
@@ -189,7 +189,7 @@ func newWorld(t testing.TB, cfg Config, path path) *world {
 // onSockets runs f in the real time and over real connections, over each path.
 func onSockets(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	for _, path := range []path{goroutines, lights} {
+	for _, path := range []path{goroutines, shards} {
 		t.Run("sockets, "+string(path), func(t *testing.T) {
 			w := newSocketWorld(t, cfg, path)
 			f(t, w)
@@ -206,7 +206,7 @@ func newSocketWorld(t testing.TB, cfg Config, path path) *world {
 	if path == goroutines {
 		w.hub.sockets = nil
 	} else if w.hub.sockets == nil {
-		t.Skip("there is no light path on this system")
+		t.Skip("there are no nonblocking streams on this system")
 	}
 	server.Start()
 	w.client, w.url = server.Client(), server.URL
