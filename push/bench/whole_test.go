@@ -58,6 +58,9 @@ func (w *program) start(tb testing.TB) {
 	w.listen = w.address
 }
 
+// requests keeps a connection for each of the writers.
+var requests = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: largeWriters}}
+
 // send makes a request, whose answer must be a good one.
 func (w *program) send(method, path, body string) *http.Response {
 	w.tb.Helper()
@@ -67,7 +70,7 @@ func (w *program) send(method, path, body string) *http.Response {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Cookie", w.cookie)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := requests.Do(req)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
