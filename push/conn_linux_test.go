@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +14,7 @@ import (
 // The test server may run with TLS, over HTTP/1.1, where lines have goroutines.
 func TestConnectionIsBounded(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		w := &world{memory: newMemory(), t: t, ended: make(chan struct{}, 1)}
+		w := &world{memory: newMemory(), t: t, second: time.Second, ended: make(chan struct{}, 1)}
 		w.hub = NewHub(Config{}, w.memory)
 		w.hub.sockets = nil
 		var conn net.Conn

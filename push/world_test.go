@@ -378,11 +378,14 @@ func (r *reader) connect() error {
 
 func (r *reader) close() { r.resp.Body.Close() }
 
-// next returns the next event, for a long poll by asking again. Time flies in a
-// bubble: after some minutes of nothing but heartbeats it gives up.
+// next returns the next event, for a long poll by asking again. After some
+// minutes of nothing but heartbeats it gives up: a bubble has them at once, and
+// in real time the machine may be busy with other things.
 func (r *reader) next() (received, error) {
+	const patience = 20 * 12 * time.Second
+	most := int(patience / (12 * r.w.second))
 	for quiet := 0; ; quiet++ {
-		if quiet == 20 {
+		if quiet == most {
 			return received{}, errors.New("no event comes")
 		}
 		e, err := r.nextOfAny()
