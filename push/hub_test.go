@@ -523,7 +523,9 @@ func TestDrainInWaves(t *testing.T) {
 }
 
 func TestReturnDelay(t *testing.T) {
-	for lines, most := range map[int]time.Duration{1: 1250 * time.Millisecond, 10_000: 6250 * time.Millisecond, 1_000_000: 10250 * time.Millisecond} {
+	for lines, most := range map[int]time.Duration{
+		1: 1250 * time.Millisecond, 10_000: 6250 * time.Millisecond, 1_000_000: 10250 * time.Millisecond,
+	} {
 		var longest time.Duration
 		for range 1000 {
 			d := returnDelay(lines)

@@ -86,7 +86,8 @@ func (w *program) send(method, path, body string) *http.Response {
 // edit makes the page's next change.
 func (w *program) edit() {
 	w.tb.Helper()
-	w.send("POST", "/api/pages/"+w.page+"/changes", fmt.Sprintf(`{"client":"the-writer","n":%d,"base":%d,"delta":[{"insert":"x"}]}`, w.seq+1, w.seq))
+	w.send("POST", "/api/pages/"+w.page+"/changes", fmt.Sprintf(
+		`{"client":"the-writer","n":%d,"base":%d,"delta":[{"insert":"x"}]}`, w.seq+1, w.seq))
 	w.seq++
 }
 
@@ -109,7 +110,8 @@ func (w *program) open(lines []*line) {
 func (w *program) reopen(l *line, i int) {
 	w.tb.Helper()
 	l.conn = dial(w.tb, w.address, i)
-	fmt.Fprintf(l.conn, "GET /api/events?page=%s@%d HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\nAccept: text/event-stream\r\n\r\n", w.page, l.seq, w.cookie)
+	fmt.Fprintf(l.conn, "GET /api/events?page=%s@%d HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\nAccept: text/event-stream\r\n\r\n",
+		w.page, l.seq, w.cookie)
 	l.in = bufio.NewReaderSize(l.conn, 512)
 	if err := skipHead(l.in); err != nil {
 		w.tb.Fatal(err)
