@@ -48,6 +48,7 @@ func BenchmarkStalledMemory(b *testing.B) {
 		for i, l := range lines {
 			w.readOn(l, i)
 		}
+		b.ReportMetric(mebi(w.memory().peak-before.resident), "with-catch-up-MiB")
 		closeAll(lines)
 	}
 }
