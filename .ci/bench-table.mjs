@@ -65,6 +65,7 @@ const rows = [
   ['100 return to 10,000 missed: CPU, of plain from memory', most(1, times), () => ofOther('Return', 'plain', 'cpu-ms/return')],
   ['5 of 20 stop reading: memory of each', most(64 << 10, plain(' B')), () => best(`${push}StalledReaders`, 'B/stalled')],
   ["  the others' p99 of what it is without", most(1.5, times), () => best(`${push}StalledReaders`, 'p99-of-without')],
+  ["30 stop reading while 20,000 changes of 1 KB pass: the server's memory grows by", most(64, plain(' MiB')), () => best(`${push}StalledMemory`, 'MiB')],
   ['10,000 streams, SIGTERM: until the end', most(10, plain(' s')), () => best(`${push}Restart`, 's-to-end')],
   ['  who come back in the busiest 0.1 s', most(400, plain('')), () => best(`${push}Restart`, 'returns/100ms')],
   ['500 readers, an edit every 2 s: CPU, of polling', most(1 / 15, part), () => best(`${push}AgainstPolling`, 'of-polling')],

@@ -180,15 +180,13 @@ func BenchmarkTransform(b *testing.B) {
 			ot.Transform(typed, other, false)
 		}
 	})
-	missed := func(yield func(ot.Delta) bool) {
-		for range 1000 {
-			yield(typed)
-		}
-	}
 	b.Run("over 1000 missed", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			ot.TransformOver(missed, other, false)
+			t := ot.NewTransformer(other, false)
+			for range 1000 {
+				t.Over(typed)
+			}
 		}
 	})
 }

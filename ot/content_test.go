@@ -149,9 +149,6 @@ func checkPair(t *testing.T, seed uint64, step int, r *rand.Rand, p *pair) {
 	if err := checkAuthors(p, from, to); err != nil {
 		t.Fatalf("seed %d, step %d: %v", seed, step, err)
 	}
-	if err := checkLines(r, p); err != nil {
-		t.Fatalf("seed %d, step %d: %v", seed, step, err)
-	}
 }
 
 func sizeOf(d ot.Delta) int {
@@ -185,78 +182,6 @@ func checkAuthors(p *pair, from, to int) error {
 	}
 	if want := p.by[from:to]; !slices.Equal(got, want) {
 		return fmt.Errorf("Authors(%d, %d) gives\n%q, want\n%q", from, to, got, want)
-	}
-	return nil
-}
-
-// A line is one of the model's.
-type line struct {
-	start      int
-	text       ot.Delta
-	attributes ot.Attributes
-}
-
-// linesOf cuts d at its newlines.
-func linesOf(d ot.Delta) []line {
-	var lines []line
-	next := line{}
-	at := 0
-	for _, op := range d {
-		text := op.Insert
-		for {
-			before, after, ends := strings.Cut(text, "\n")
-			next.text = next.text.Push(ot.Op{Insert: before, Embed: op.Embed, Attributes: op.Attributes})
-			if !ends {
-				break
-			}
-			next.attributes = op.Attributes
-			lines = append(lines, next)
-			at += unitsOf(next.text) + 1
-			next = line{start: at}
-			text = after
-		}
-	}
-	if len(next.text) > 0 {
-		lines = append(lines, next)
-	}
-	return lines
-}
-
-// checkLines compares the lines, some stretch of them, and the line of some
-// position with the model.
-func checkLines(r *rand.Rand, p *pair) error {
-	lines := linesOf(p.model)
-	if got := p.content.LineCount(); got != len(lines) {
-		return fmt.Errorf("LineCount() = %d, want %d", got, len(lines))
-	}
-	from := r.IntN(len(lines) + 1)
-	to := from + r.IntN(len(lines)+1)
-	i := from
-	for text, attributes := range p.content.Lines(from, to) {
-		if i >= min(to, len(lines)) {
-			return fmt.Errorf("Lines(%d, %d) of %d lines goes on with %s", from, to, len(lines), js(text))
-		}
-		want := &lines[i]
-		if !text.Equal(want.text) || !attributes.Equal(want.attributes) {
-			return fmt.Errorf("line %d is %s %v, want %s %v", i, js(text), attributes, js(want.text), want.attributes)
-		}
-		if got := p.content.LineStart(i); got != want.start {
-			return fmt.Errorf("LineStart(%d) = %d, want %d", i, got, want.start)
-		}
-		i++
-	}
-	if want := min(to, len(lines)); i != max(from, want) {
-		return fmt.Errorf("Lines(%d, %d) of %d lines ends before %d", from, to, len(lines), i)
-	}
-	at := r.IntN(p.content.Len() + 1)
-	want := 0
-	for n := range lines {
-		if end := lines[n].start + unitsOf(lines[n].text); at > end {
-			want++
-		}
-	}
-	if got := p.content.LineAt(at); got != want {
-		return fmt.Errorf("LineAt(%d) = %d, want %d", at, got, want)
 	}
 	return nil
 }

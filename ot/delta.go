@@ -109,16 +109,6 @@ func (d Delta) Normalize() Delta {
 	return b.delta()
 }
 
-// BaseLen returns the length of the content that d covers, in UTF-16 code units:
-// the sum of its retains and deletes.
-func (d Delta) BaseLen() int {
-	n := 0
-	for i := range d {
-		n += d[i].Retain + d[i].Delete
-	}
-	return n
-}
-
 // InsertsOnly reports whether d is a content: every op inserts.
 func (d Delta) InsertsOnly() bool {
 	for i := range d {

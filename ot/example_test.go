@@ -58,21 +58,6 @@ func ExampleContent_Snapshot() {
 	// after
 }
 
-func ExampleContent_Lines() {
-	content, err := ot.NewContent(ot.Delta{}.
-		Insert("Comets", nil).Insert("\n", ot.MakeAttributes(ot.Attr{Name: "header", Value: ot.IntValue(1)})).
-		Insert("They come back\n", nil))
-	if err != nil {
-		fmt.Println(err)
-	}
-	for line, format := range content.Lines(0, content.LineCount()) {
-		fmt.Printf("%s %s\n", line.AppendJSON(nil), format.AppendJSON(nil))
-	}
-	// Output:
-	// [{"insert":"Comets"}] {"header":1}
-	// [{"insert":"They come back"}] {}
-}
-
 func ExampleContent_Authors() {
 	content, err := ot.NewContent(ot.Delta{}.Insert("\n", nil))
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"testing"
 
 	"halley/ot"
@@ -51,8 +50,8 @@ func checkLaws(t *testing.T, random func(*rand.Rand) (content, a, b, c ot.Delta)
 	}
 }
 
-// TestTransformOver: it is Transform step by step, and touches nothing else.
-func TestTransformOver(t *testing.T) {
+// A Transformer is Transform step by step, and does not modify its delta.
+func TestTransformer(t *testing.T) {
 	t.Parallel()
 	for seed := *firstSeed; seed < *firstSeed+seeds(500); seed++ {
 		r := ottest.Rand(seed)
@@ -67,12 +66,16 @@ func TestTransformOver(t *testing.T) {
 			changes = append(changes, a)
 			want = ot.Transform(a, want, false)
 		}
-		got := ot.TransformOver(slices.Values(changes), b, false)
+		transformer := ot.NewTransformer(b, false)
+		for _, a := range changes {
+			transformer.Over(a)
+		}
+		got := transformer.Delta()
 		if !got.Equal(want) {
 			t.Fatalf("seed %d: over %v, %v becomes %v, want %v", seed, changes, b, got, want)
 		}
 		if string(b.AppendJSON(nil)) != string(before) {
-			t.Fatalf("seed %d: what was carried over changes, %s, became %v itself", seed, before, b)
+			t.Fatalf("seed %d: Over modified its delta %s, which is now %v", seed, before, b)
 		}
 	}
 }

@@ -154,21 +154,6 @@ func (l *leaf) walk(from, to int, yield func([]byte, *run) bool) bool {
 	return true
 }
 
-func (l *leaf) linesBefore(at int) int {
-	if len(l.runs) == 0 {
-		return 0
-	}
-	return countLines(l.text[:l.findBefore(at).byte])
-}
-
-func (l *leaf) lineStart(n int) int {
-	end := 0
-	for ; n > 0; n-- {
-		end += bytes.IndexByte(l.text[end:], '\n') + 1
-	}
-	return lenUTF16(l.text[:end])
-}
-
 // insert inserts f at a position. It returns the added sum, and whether the
 // leaf's formats may have changed. Like remove and restyle it may leave the leaf
 // overfull or underfull; the caller mends it.

@@ -1,7 +1,5 @@
 package ot
 
-import "iter"
-
 // Transform returns change b rewritten so that it applies after change a, when
 // both were made on the same content. If both insert at the same position, a's
 // text comes first when priority is true, and b's when it is false. Where both
@@ -16,19 +14,10 @@ func Transform(a, b Delta, priority bool) Delta {
 	return transform(newBuilder(len(a)+len(b)), a, b, priority)
 }
 
-// TransformOver transforms b over successive changes, each time as
-// Transform(change, b, priority). For long lists it needs only the memory of the
-// last result and of one step.
-func TransformOver(changes iter.Seq[Delta], b Delta, priority bool) Delta {
-	t := NewTransformer(b, priority)
-	for a := range changes {
-		t.Over(a)
-	}
-	return t.Delta()
-}
-
-// A Transformer does TransformOver step by step, for a caller that watches the
-// cost. It is not safe for concurrent use.
+// A Transformer transforms a delta over successive changes, each time as
+// Transform(change, delta, priority). For long lists it needs only the memory of
+// the last result and of one step, and its caller can watch the cost. It is not
+// safe for concurrent use.
 type Transformer struct {
 	delta    Delta
 	spare    [2]Delta // take turns: a step reads one and writes the other

@@ -76,11 +76,6 @@ type node interface {
 	// walk yields the pieces from one position to another, which is greater,
 	// each with the run that it is in, and reports whether to go on.
 	walk(from, to int, yield func([]byte, *run) bool) bool
-	// linesBefore counts the newlines before a position.
-	linesBefore(at int) int
-	// lineStart returns the position behind newline n, counted from 1; 0 for 0.
-	// There must be at least n newlines.
-	lineStart(n int) int
 
 	// fill reports whether the node is over or under its bounds.
 	fill() fill
@@ -210,26 +205,6 @@ func (b *branch) walk(from, to int, yield func([]byte, *run) bool) bool {
 		to -= units
 	}
 	return true
-}
-
-func (b *branch) linesBefore(at int) int {
-	lines, i := 0, 0
-	for i < b.n-1 && at >= b.sums[i].units {
-		at -= b.sums[i].units
-		lines += b.sums[i].lines
-		i++
-	}
-	return lines + b.kids[i].linesBefore(at)
-}
-
-func (b *branch) lineStart(n int) int {
-	start, i := 0, 0
-	for i < b.n-1 && n > b.sums[i].lines {
-		n -= b.sums[i].lines
-		start += b.sums[i].units
-		i++
-	}
-	return start + b.kids[i].lineStart(n)
 }
 
 // split splits child i in two.

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// A batch is what a line gathers for one write. Small pieces are copied
+// A batch is what a stream gathers for one write. Small pieces are copied
 // together; large shared ones are referred to.
 type batch struct {
 	buf      []byte
@@ -25,7 +25,7 @@ const shareFrom = 16 << 10
 // maxPooledBatch keeps the pool from hoarding the rare large ones.
 const maxPooledBatch = 128 << 10
 
-// batches: an idle line holds none.
+// batches are shared: an idle stream holds none.
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func (b *batch) size() int { return len(b.buf) + b.shared }

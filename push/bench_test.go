@@ -3,6 +3,7 @@ package push
 import (
 	"bytes"
 	"fmt"
+	"net/http/httptest"
 	"testing"
 )
 
@@ -15,7 +16,7 @@ func BenchmarkPublishToNobody(b *testing.B) {
 	}
 }
 
-// What one line of five topics gathers, without the network.
+// What one stream of five topics gathers, without the network.
 func BenchmarkGather(b *testing.B) {
 	for _, topics := range []int{1, 5} {
 		b.Run(fmt.Sprintf("topics=%d", topics), func(b *testing.B) {
@@ -26,13 +27,9 @@ func BenchmarkGather(b *testing.B) {
 			for i := range topics {
 				asked.Start = append(asked.Start, Position{Topic: fmt.Sprint("topic-number-", i)})
 			}
-			l, err := newLine(hub, asked)
-			if err != nil {
-				b.Fatal(err)
-			}
-			l.wake = make(chan struct{}, 1)
-			defer l.unsubscribe()
-			if _, err := l.subscribe(b.Context()); err != nil {
+			s := newBlocking(hub, httptest.NewRecorder(), asked)
+			defer s.unsubscribe()
+			if _, err := s.subscribe(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 			e := Event{Type: "change", Data: bytes.Repeat([]byte{'1'}, 200)}
@@ -43,10 +40,10 @@ func BenchmarkGather(b *testing.B) {
 					hub.Publish(p.Topic, e)
 				}
 				events += topics
-				l.gather()
-				for l.collect(b.Context(), true) != nothing {
+				s.openBatch()
+				for s.collect(b.Context(), true) != nothing {
 				}
-				l.discard()
+				s.discard()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
 		})

@@ -33,7 +33,7 @@ func bound(r *http.Request, silence time.Duration) {
 		c = tls.NetConn()
 	}
 	if tcp, ok := c.(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = tcp.SetWriteBuffer(sendBuffer) // a wish; the line works without
+		_ = tcp.SetWriteBuffer(sendBuffer) // optional: the stream works without it
 	}
 	boundSilence(c, silence)
 }

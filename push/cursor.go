@@ -14,12 +14,12 @@ const maxSeq = 1<<53 - 1
 // ErrCursor is what ParseCursor's errors wrap.
 var ErrCursor = errors.New("cursor cannot be read")
 
-// A Cursor is a reader's place on the topics of a line, as it sends it back: an
+// A Cursor is a reader's position on the topics of a stream, as it sends it back: an
 // event's id, or a long poll's cursor. The zero Cursor is none.
 //
-// An event's id is SEQ on a line of one topic, TOPIC@SEQ,TOPIC@SEQ,… on a line
+// An event's id is SEQ on a stream of one topic, TOPIC@SEQ,TOPIC@SEQ,… on a stream
 // of several. A long poll's cursor is TOPIC@SEQ.NUMBER,TOPIC@.NUMBER,…!NONCE: it
-// also says how far unsequenced events were told, by which hub. Topics are
+// also counts the unsequenced events that were sent, and names the hub. Topics are
 // escaped as in a URL's query, so that ids need no escaping in any transport.
 type Cursor struct {
 	seqs  map[string]uint64
@@ -46,7 +46,7 @@ func (c Cursor) Resume(p Position) Position {
 	return p
 }
 
-// ParseCursor reads what a reader sent as Last-Event-ID or cursor, to a line of
+// ParseCursor reads what a reader sent as Last-Event-ID or cursor, to a stream of
 // topics. A bare number is a place on the only topic; with several it is an
 // error, like all that no event ever carried. The empty string is no cursor.
 func ParseCursor(s string, topics []string) (Cursor, error) {
@@ -120,19 +120,6 @@ func parseNumber(s string) (uint64, error) {
 		return 0, fmt.Errorf("%.40q is no whole number up to 2^53-1", s)
 	}
 	return n, nil
-}
-
-// FormatCursor is the id of an event after which a reader stands at places: a
-// bare number for one topic, unless composite.
-func FormatCursor(places []Position, composite bool) string {
-	if len(places) == 1 && !composite {
-		return strconv.FormatUint(places[0].After, 10)
-	}
-	var id []byte
-	for _, p := range places {
-		id = appendPlace(id, cursorKey(p.Topic), p.After)
-	}
-	return string(id)
 }
 
 // cursorKey is how a place on topic begins in a cursor.

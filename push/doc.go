@@ -1,65 +1,70 @@
 // Package push delivers events over long-lived HTTP responses: server-sent
 // events, newline-delimited JSON and long polling.
 //
-// Events are published on topics. A sequenced event has a number one higher
-// than its topic's last; a reader gets every one of them from where it starts,
-// in order, without a gap or a repeat, and resumes by number after a break.
-// An unsequenced event is news about state: a reader for whom one had to be
-// dropped is sent the whole state again.
+// Events are published on topics. The sequenced events of a topic are numbered
+// without a gap; a reader gets every one of them after its starting position, in
+// order and once, and resumes by number after a break. An unsequenced event is
+// news about state: a reader for whom one had to be dropped is sent the whole
+// state again.
 //
 // # How it works
 //
-// Lines pull, nothing is pushed at them. A topic keeps a bounded ring of its
-// newest events, each encoded once per encoding and shared by all. A line is,
-// for each of its topics, the number it has sent, and a wake-up. When woken it
-// gathers everything behind its position into one write. Where the ring no
-// longer reaches back it is caught up from the log by [Source.Replay], in
-// bounded pieces, until it meets the ring. So live delivery and catch-up are
-// one path, and a reader that stalls costs nobody anything: publishers never
-// wait for it, its memory does not grow, and it goes on from the log on the
-// same line.
+// Streams pull; publishers do not send. A topic keeps a bounded ring of its newest
+// events, each encoded once per encoding and shared by all readers. A stream
+// (stream.go) holds, for each of its topics, the number that it has sent. When it
+// is woken, it gathers everything after that number into one write (gather.go). If
+// the ring no longer reaches back that far, [Source.Replay] reads the log, in
+// bounded pieces, until the stream meets the ring. So live delivery and catch-up
+// are one path, and a reader that stalls costs nobody anything: publishers never
+// wait for it, its memory does not grow, and it continues from the log on the same
+// stream.
 //
-// What a line is to be sent (line.go) is apart from who drives it: the answer to
-// a poll, a loop that writes a stream (stream.go), or the light path.
+// # Two drivers
 //
-// # The light path
+// A stream decides what is sent. Its driver (driver.go) decides when, and moves
+// the bytes. There are two.
 //
-// On Linux a stream over plain HTTP/1 needs no goroutine (light.go). Its handler
-// hijacks the connection, sends what there is and returns; what is left is some
-// 500 bytes and a descriptor. Woken lines queue up at a shard, one goroutine for
-// every two processors, which gathers and writes without ever blocking: an epoll
-// (socket_linux.go) tells of connections that take bytes again, and of peers
-// that have gone. What the Source has to be asked for, which may wait for a disk,
-// is gathered by a goroutine of the line's own that ends when the reader has
-// caught up, or takes no more. Of a write that was not taken whole the line keeps
-// the rest, and gathers nothing until it is gone; where nothing of it goes for
-// Config.WriteTimeout, the peer is dead.
+// The blocking driver (blocking.go, longpoll.go) is the handler's goroutine. It
+// writes to the http.ResponseWriter and waits until the peer has taken the bytes.
+// It serves long polls, TLS, HTTP/2, connections that ConnContext has not seen,
+// and systems other than Linux.
 //
-// TLS, HTTP/2, connections that ConnContext has not seen, and other systems take
-// the loop, with the same bytes. Both pass the same tests.
+// The nonblocking driver (nonblocking.go) serves streams over plain HTTP/1 on
+// Linux, and needs no goroutine for each. The handler hijacks the connection,
+// sends what there is and returns; what is left is some 500 bytes and a
+// descriptor. Woken streams queue up at a shard. Each shard is one goroutine for
+// every two processors, which gathers and writes without ever blocking. An epoll
+// (socket_linux.go) reports which connections take bytes again, and which peers
+// have gone. What only the Source knows may have to be read from a disk, so a
+// goroutine of the stream's own gathers it, and ends when the reader has caught up
+// or takes no more. When a connection takes only a part of a write, the stream
+// keeps the rest and gathers nothing until that is written. If the peer takes
+// nothing of it for Config.WriteTimeout, the peer is dead and the stream ends.
+//
+// Both drivers write the same bytes and pass the same tests.
 //
 // # Memory
 //
-// What a hub holds is bounded by Config.Streams and Config.Rings, whatever its
-// readers do. A line that does not fit is refused before it is opened. A line
-// whose reader stalls holds the rest of one small write. Rings are a cache:
-// they shrink where memory is short, and readers are caught up from the log
-// instead. An event over 64 KiB is in no ring and no batch (large.go): lines
-// take turns at sending it, and read it from the log again for each turn.
+// Config.Streams and Config.Rings bound what a hub holds, whatever its readers do.
+// A stream that does not fit is refused before it is opened. A stream whose reader
+// stalls holds the rest of one small write. Rings are a cache: they shrink when
+// memory is short, and readers are then caught up from the log. An event over
+// 64 KiB is in no ring and no batch (large.go): streams take turns to send it, and
+// read it from the log again for each turn.
 //
 // # Concurrency
 //
-// Every method of Hub may be called from any goroutine; events of one topic
-// arrive in the order of their Publish calls, so whoever numbers them must
-// publish them in that order. Serve runs in its caller's goroutine, on the light
-// path until the line is open. The hub itself has few goroutines (heartbeats,
+// Any goroutine may call the methods of Hub. Events of one topic arrive in the
+// order of their Publish calls, so the caller publishes them in the order of their
+// numbers. Serve runs in its caller's goroutine, and on the nonblocking driver
+// returns once the stream is open. The hub itself has few goroutines (heartbeats,
 // shards, epoll), which Close stops.
 //
 // # What it does not promise
 //
-// Order between topics. Delivery of unsequenced events: only that the reader
-// knows the state in the end. Anything about what a payload means: Data is
-// opaque here, and so are topic names.
+// The order between topics is undefined. Unsequenced events may be left out: only
+// the reader's last state is right. Data and topic names are opaque to this
+// package.
 //
 // Server-sent events follow the HTML Living Standard, section 9.2.
 package push

@@ -20,7 +20,7 @@ type encoding struct {
 
 const encodings = 2
 
-// A frame is one published event, shared by every line that sends it.
+// A frame is one published event, shared by every stream that sends it.
 type frame struct {
 	Event
 	number uint64 // of an unsequenced event: see topic.numbers

@@ -357,29 +357,6 @@ func TestEndOfATopicThatAReaderIsBehindOn(t *testing.T) {
 	})
 }
 
-func TestEndForOneReader(t *testing.T) {
-	inWorld(t, Config{}, func(t *testing.T, w *world) {
-		ann := w.open(SSE, "page=a&reader=ann")
-		defer ann.close()
-		bob := w.open(SSE, "page=a&reader=bob")
-		defer bob.close()
-		for _, r := range []*reader{ann, bob} {
-			r.want(`hello#0 {"a":0}`, `all "a=0"`)
-		}
-		w.hub.EndFor("a", "ann", Event{Type: "gone", Data: []byte(`"a"`)})
-		w.publish("a", 0)
-		w.tell("a")
-		bob.want(`change#1 "a1"`, `state "a=1"`)
-		ann.want(`gone "a"`)
-		w.publish("a", 0)
-		bob.want(`change#2 "a2"`)
-		time.AfterFunc(time.Minute, ann.close)
-		if e, err := ann.next(); err == nil {
-			t.Errorf("got %v after gone, want nothing", e)
-		}
-	})
-}
-
 func TestHeartbeats(t *testing.T) {
 	for _, transport := range streams {
 		inWorld(t, Config{}, func(t *testing.T, w *world) {
@@ -518,7 +495,7 @@ func TestDrainInWaves(t *testing.T) {
 		m := newMemory()
 		hub := NewHub(Config{}, m)
 		m.hub = hub
-		const lines = 2*waveLines + 1
+		const lines = 2*waveStreams + 1
 		for range lines {
 			go func() {
 				line := Line{Start: []Position{{Topic: "a", AtHead: true}}}
@@ -531,7 +508,7 @@ func TestDrainInWaves(t *testing.T) {
 		start := time.Now()
 		drained := make(chan error, 1)
 		go func() { drained <- hub.Drain(t.Context()) }()
-		for _, want := range []int{lines - waveLines, lines - 2*waveLines, 0} {
+		for _, want := range []int{lines - waveStreams, lines - 2*waveStreams, 0} {
 			synctest.Wait()
 			if n := hub.Streams(); n != want {
 				t.Errorf("after %v: %d lines open, want %d", time.Since(start), n, want)
@@ -546,7 +523,9 @@ func TestDrainInWaves(t *testing.T) {
 }
 
 func TestReturnDelay(t *testing.T) {
-	for lines, most := range map[int]time.Duration{1: 1250 * time.Millisecond, 10_000: 6250 * time.Millisecond, 1_000_000: 10250 * time.Millisecond} {
+	for lines, most := range map[int]time.Duration{
+		1: 1250 * time.Millisecond, 10_000: 6250 * time.Millisecond, 1_000_000: 10250 * time.Millisecond,
+	} {
 		var longest time.Duration
 		for range 1000 {
 			d := returnDelay(lines)

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// largeBytes is the size from which on an event is large: no ring keeps it,
-	// and no batch.
+	// largeBytes is the size above which an event is large: neither rings nor
+	// batches keep it.
 	largeBytes = 64 << 10
 
-	// largeTurn is how long a line may hold a large event in memory while others
+	// largeTurn is how long a stream may hold a large event in memory while others
 	// wait for a turn.
 	largeTurn = 2 * time.Second
 )
 
-// A large is the large event that a line is sending. It goes out alone, in
-// pieces, and is in memory only during the line's turns: between two of them
-// the line keeps its number and how much of it has gone out, and reads it from
-// the Source again. So however many readers are slow, the hub holds about
+// A large is the large event that a stream is sending. It is written alone, in
+// pieces, and is in memory only during the stream's turns. Between two turns the
+// stream keeps the event's number and how much of it was sent, and then reads it
+// from the Source again. So however many readers are slow, the hub holds about
 // Config.LargeBytes of such events.
 type large struct {
 	sub    *subscription
@@ -31,7 +31,7 @@ type large struct {
 	before []byte // what the encoding puts before the data, the id in it
 	after  string // and behind it
 	size   int    // of the data, bytes
-	sent   int    // bytes that have gone out, of before, data and after
+	sent   int    // bytes that were written, of before, data and after
 
 	mu      sync.Mutex // guards the fields below
 	data    []byte     // nil outside a turn
@@ -50,8 +50,8 @@ func newTurns(bytes int64, memory Memory) *turns {
 	return &turns{bytes, semaphore.NewWeighted(bytes), memory}
 }
 
-// weight is what an event counts for. One that is larger than all there is has
-// it all.
+// weight is what an event counts for. One that is larger than the whole memory
+// takes all of it.
 func (t *turns) weight(size int) int64 { return min(int64(size), t.bytes) }
 
 // releaser counts size bytes as held, until the function that it returns is called.
@@ -128,26 +128,26 @@ func (g *large) piece(buf []byte) (piece []byte, inTurn bool) {
 	return piece, inTurn
 }
 
-// beginLarge makes e, which is s's next, the line's large event. Where there is
-// no place for it now, its data is let go.
-func (l *line) beginLarge(s *subscription, e Event) {
-	data, turns := oneLine(e.Data), l.hub.turns
-	before := l.enc.appendBody(l.enc.appendOpening(nil, l.id()), Event{Type: e.Type})
-	l.large = &large{
-		sub: s, seq: e.Seq, size: len(data),
-		before: before[:len(before)-len(l.enc.closing)], after: l.enc.closing,
+// beginLarge makes e, the next event of sub, the stream's large event. If there is
+// no memory for it now, its data is dropped until the stream has a turn.
+func (s *stream) beginLarge(sub *subscription, e Event) {
+	data, turns := oneLine(e.Data), s.hub.turns
+	before := s.enc.appendBody(s.enc.appendOpening(nil, s.id()), Event{Type: e.Type})
+	s.large = &large{
+		sub: sub, seq: e.Seq, size: len(data),
+		before: before[:len(before)-len(s.enc.closing)], after: s.enc.closing,
 	}
 	if turns.places.TryAcquire(turns.weight(len(data))) {
-		l.large.begin(data, turns.releaser(len(data)))
+		s.large.begin(data, turns.releaser(len(data)))
 	}
 }
 
-var errChanged = errors.New("the event is not what it was")
+var errChanged = errors.New("the event has changed since it was first read")
 
-// takeTurn waits for the line's turn and reads the event again, unless the line
-// has its turn already. It gives up when the line is to end.
-func (l *line) takeTurn(ctx context.Context) error {
-	g, turns := l.large, l.hub.turns
+// takeTurn waits for the stream's turn and reads the event again, unless the turn
+// has begun already. It fails when the stream is to end.
+func (s *stream) takeTurn(ctx context.Context) error {
+	g, turns := s.large, s.hub.turns
 	g.mu.Lock()
 	inTurn := g.data != nil
 	g.mu.Unlock()
@@ -156,20 +156,20 @@ func (l *line) takeTurn(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	poked := func() {
-		if l.bits.Load()&final != 0 {
+	waiting := func() {
+		if s.raised(final) {
 			cancel()
 		}
 	}
-	l.poked.Store(&poked)
-	defer l.poked.Store(nil)
-	poked() // for what was raised before
+	s.waiting.Store(&waiting)
+	defer s.waiting.Store(nil)
+	waiting() // for what was raised before
 	weight := turns.weight(g.size)
 	if err := turns.places.Acquire(ctx, weight); err != nil {
 		return err
 	}
 	var data []byte
-	err := l.hub.src.Replay(ctx, g.sub.topic.name, g.seq-1, g.seq, func(e Event) error {
+	err := s.hub.src.Replay(ctx, g.sub.topic.name, g.seq-1, g.seq, func(e Event) error {
 		data = oneLine(e.Data)
 		return nil
 	})
@@ -184,129 +184,29 @@ func (l *line) takeTurn(ctx context.Context) error {
 	return nil
 }
 
-// giveUpLarge is what happens where the line gets no turn. Of an event that has
-// begun to go out nothing else can follow, so the line ends, and its reader
-// comes back. Otherwise the event is the next one still; where it cannot be
-// read, the reader is reset to it. It reports whether the line goes on.
-func (l *line) giveUpLarge(ctx context.Context, err error) bool {
-	g := l.large
-	l.dropLarge()
+// giveUpLarge is called when takeTurn failed, and reports whether the stream goes
+// on. After a part of an event only its rest may follow: the stream ends, and its
+// reader comes back. Otherwise the event stays the next one; if it cannot be
+// read, the reader is reset to it.
+func (s *stream) giveUpLarge(ctx context.Context, err error) bool {
+	g := s.large
+	s.dropLarge()
 	if g.sent > 0 {
 		return false
 	}
 	g.sub.seq = g.seq - 1
-	if ctx.Err() == nil && l.bits.Load()&final == 0 {
-		l.complain(ctx, "large event of topic", g.sub, err)
-		l.gather()
-		l.reset(g.sub, g.seq)
+	if ctx.Err() == nil && !s.raised(final) {
+		s.warn(ctx, "large event of topic", g.sub, err)
+		s.openBatch()
+		s.reset(g.sub, g.seq)
 	}
 	return true
 }
 
-// dropLarge forgets the line's large event.
-func (l *line) dropLarge() {
-	if l.large != nil {
-		l.large.end()
-		l.large = nil
-	}
-}
-
-// sendLarge sends the large event of a line with a goroutine of its own; false
-// when the line has ended.
-func (l *line) sendLarge(ctx context.Context) bool {
-	g, buf := l.large, make([]byte, 0, maxPiece)
-	defer g.end()
-	for g.sent < g.total() {
-		err := l.takeTurn(ctx)
-		if err != nil || l.bits.Load()&over != 0 {
-			return l.giveUpLarge(ctx, err)
-		}
-		piece, inTurn := g.piece(buf)
-		if !inTurn {
-			continue
-		}
-		if !l.writeOut([][]byte{piece}) {
-			return false
-		}
-		g.sent += len(piece)
-	}
-	l.large = nil
-	l.sentEvents(1)
-	return true
-}
-
-// sendLargeLight is sendLarge on the light path, in the goroutine that catches
-// the line up. It reports whether there is a reason to go on.
-func (l *line) sendLargeLight() bool {
-	t, g := &l.light, l.large
-	defer g.end()
-	for {
-		if err := l.takeTurn(l.hub.ctx); err != nil {
-			t.failed = !l.giveUpLarge(l.hub.ctx, err)
-			return !t.failed && l.bits.Load()&urgent == 0
-		}
-		inTurn, err := g.write(t.sock)
-		switch {
-		case err != nil:
-			t.failed = true
-			return false
-		case !inTurn:
-			continue
-		case g.sent == g.total():
-			l.large = nil
-			l.sentEvents(1)
-			return l.bits.Load()&urgent == 0
-		}
-		if !l.awaitWritable() {
-			return false
-		}
-	}
-}
-
-// awaitWritable waits, within the turn, until the connection takes more. When
-// the turn ends first, or the line is to end, it leaves the line stalled: its
-// shard goes on with it.
-func (l *line) awaitWritable() bool {
-	start, wake := time.Now(), make(chan struct{}, 1)
-	poked := func() {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
-	l.poked.Store(&poked)
-	defer l.poked.Store(nil)
-	over := time.NewTimer(largeTurn)
-	defer over.Stop()
-	for inTurn := true; inTurn && l.bits.Load()&final == 0; {
-		if l.bits.And(^writable)&writable != 0 {
-			return true
-		}
-		select {
-		case <-wake:
-		case <-over.C:
-			inTurn = false
-		}
-	}
-	t := &l.light
-	t.stall = &stall{since: start, queued: t.sock.queued()}
-	t.stall.timer = time.AfterFunc(l.hub.cfg.WriteTimeout-time.Since(start), func() { l.raise(lapse) })
-	return false
-}
-
-// resumeLarge is the shard's turn with a line that stalled in a large event.
-func (l *line) resumeLarge(heard uint32) {
-	t := &l.light
-	t.heard = heard & bye
-	switch {
-	case heard&over != 0: // within an event there is no place for a bye
-		l.hangUp(true)
-	case heard&writable != 0:
-		t.stall.timer.Stop()
-		t.stall = nil
-		t.away = true
-		go l.pull()
-	case heard&lapse != 0 && !l.alive(0):
-		l.hangUp(true)
+// dropLarge forgets the stream's large event.
+func (s *stream) dropLarge() {
+	if s.large != nil {
+		s.large.end()
+		s.large = nil
 	}
 }

@@ -131,7 +131,7 @@ func TestSlowReadersOfLargeEventsHoldLittle(t *testing.T) {
 	lines.mu.Lock()
 	defer lines.mu.Unlock()
 	// Each line counts for itself and for what it is writing.
-	if most := int64(2*mega + readers*(lineBytes+2*largeBytes)); lines.peak > most {
+	if most := int64(2*mega + readers*(blockingBytes+2*largeBytes)); lines.peak > most {
 		t.Errorf("the lines held up to %d bytes, want at most %d", lines.peak, most)
 	}
 	if lines.used != 0 {
@@ -178,7 +178,7 @@ func TestEndBeforeLargeEvent(t *testing.T) {
 // Where there is no memory for a line, it is refused before anything is sent,
 // and what was taken is given back.
 func TestLinesAreRefusedWithoutMemory(t *testing.T) {
-	lines := &gauge{limit: 2 * lineBytes}
+	lines := &gauge{limit: 2 * blockingBytes}
 	inWorld(t, Config{Streams: lines}, func(t *testing.T, w *world) {
 		var open []*reader
 		var err error
@@ -230,7 +230,7 @@ func TestRingsYield(t *testing.T) {
 
 // A long poll's answer grows only where there is memory for it.
 func TestLongPollAnswersLittleWithoutMemory(t *testing.T) {
-	for name, limit := range map[string]int64{"short of memory": 4 * lineBytes, "enough": 0} {
+	for name, limit := range map[string]int64{"short of memory": 4 * blockingBytes, "enough": 0} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, Config{Streams: &gauge{limit: limit}}, func(t *testing.T, w *world) {
 				for range 100 {

@@ -11,48 +11,48 @@ const pollOpening = `{"events":[`
 
 // poll drives a long poll: gather until there is an event or the wait is over,
 // then answer {"events":[…],"cursor":"…"}.
-func (l *line) poll(ctx context.Context, starts map[string]uint64) {
-	timer := time.NewTimer(l.asked.Wait)
+func (b *blocking) poll(ctx context.Context, starts map[string]uint64) {
+	timer := time.NewTimer(b.asked.Wait)
 	defer timer.Stop()
-	l.gather()
-	l.greet(starts)
+	b.openBatch()
+	b.greet(starts)
 	for {
-		l.gather()
-		rest := l.collectAll(ctx)
+		b.openBatch()
+		rest := b.collectAll(ctx)
 		switch {
-		case l.large != nil && l.batch.events == 0:
-			l.answerLarge(ctx)
+		case b.large != nil && b.batch.events == 0:
+			b.answerLarge(ctx)
 			return
-		case l.batch.full, l.batch.size() >= l.limit() && !l.takeMore(), l.batch.events > 0 && rest == nothing:
-			l.answer(l.pollCursor())
+		case b.batch.full, b.batch.size() >= b.limit() && !b.takeMore(), b.batch.events > 0 && rest == nothing:
+			b.answer(b.pollCursor())
 			return
 		}
-		if l.batch.events == 0 {
-			l.discard()
+		if b.batch.events == 0 {
+			b.discard()
 		}
-		switch why := l.await(ctx, rest, timer.C); why {
+		switch why := b.await(ctx, rest, timer.C); why {
 		case gone:
-			l.discard()
+			b.discard()
 			return
 		case timedOut:
-			l.answer(l.pollCursor())
+			b.answer(b.pollCursor())
 			return
 		case sessionOver, draining:
-			l.gather()
-			l.addFarewell(ctx, why, true)
-			l.answer(l.pollCursor())
+			b.openBatch()
+			b.addFarewell(ctx, why == sessionOver, true)
+			b.answer(b.pollCursor())
 			return
 		}
 	}
 }
 
-// takeMore takes the memory for an answer of pollBytes; false where there is
-// none, or it is taken and used.
-func (l *line) takeMore() bool {
-	if l.budget >= pollBytes || l.hub.pressed.Load() || l.hub.cfg.Streams.Take(pollBytes) != nil {
+// takeMore takes the memory for an answer of pollBytes. It reports false if there
+// is not enough, or if the answer has all of it already.
+func (b *blocking) takeMore() bool {
+	if b.budget >= pollBytes || b.hub.pressed.Load() || b.hub.cfg.Streams.Take(pollBytes) != nil {
 		return false
 	}
-	l.budget, l.memory = pollBytes, l.memory+pollBytes
+	b.budget, b.taken = pollBytes, b.taken+pollBytes
 	return true
 }
 
@@ -69,52 +69,52 @@ func closing(cursor []byte) []byte {
 	return append(append([]byte(`],"cursor":"`), cursor...), "\"}\n"...)
 }
 
-// answerLarge answers with the line's large event alone.
-func (l *line) answerLarge(ctx context.Context) {
-	end := closing(l.pollCursor())
-	l.discard()
-	streamHeader(l.out.w.Header(), "application/json")
-	l.out.w.Header().Set("Content-Length", strconv.Itoa(len(pollOpening)+l.large.total()+len(end)))
-	if l.writeOut([][]byte{[]byte(pollOpening)}) && l.sendLarge(ctx) && l.large == nil {
-		l.writeOut([][]byte{end})
+// answerLarge answers with the stream's large event alone.
+func (b *blocking) answerLarge(ctx context.Context) {
+	end := closing(b.pollCursor())
+	b.discard()
+	streamHeader(b.out.w.Header(), "application/json")
+	b.out.w.Header().Set("Content-Length", strconv.Itoa(len(pollOpening)+b.large.total()+len(end)))
+	if b.writeOut([][]byte{[]byte(pollOpening)}) && b.sendLarge(ctx) && b.large == nil {
+		b.writeOut([][]byte{end})
 	}
 }
 
 // answer writes what is gathered as the whole answer.
-func (l *line) answer(cursor []byte) {
-	l.gather()
-	if l.batch.events == 0 {
-		l.batch.buf = append(l.batch.buf, pollOpening...)
+func (b *blocking) answer(cursor []byte) {
+	b.openBatch()
+	if b.batch.events == 0 {
+		b.batch.buf = append(b.batch.buf, pollOpening...)
 	}
-	l.batch.buf = append(l.batch.buf, closing(cursor)...)
-	streamHeader(l.out.w.Header(), "application/json")
-	l.out.w.Header().Set("Content-Length", strconv.Itoa(l.batch.size()))
-	l.out.until = time.Now().Add(answerTime(l.batch.size(), l.hub.cfg.WriteTimeout))
-	l.flush()
+	b.batch.buf = append(b.batch.buf, closing(cursor)...)
+	streamHeader(b.out.w.Header(), "application/json")
+	b.out.w.Header().Set("Content-Length", strconv.Itoa(b.batch.size()))
+	b.out.until = time.Now().Add(answerTime(b.batch.size(), b.hub.cfg.WriteTimeout))
+	b.flush()
 }
 
 // pollCursor is the cursor of an answer: see Cursor.
-func (l *line) pollCursor() []byte {
+func (s *stream) pollCursor() []byte {
 	var places []byte
-	for i := range l.subs {
-		if s := &l.subs[i]; !s.left {
-			places = s.appendPolled(places)
+	for i := range s.subs {
+		if sub := &s.subs[i]; !sub.left {
+			places = sub.appendPolled(places)
 		}
 	}
-	return append(append(places, '!'), l.hub.nonce...)
+	return append(append(places, '!'), s.hub.nonce...)
 }
 
-func (s *subscription) appendPolled(dst []byte) []byte {
+func (sub *subscription) appendPolled(dst []byte) []byte {
 	if len(dst) > 0 {
 		dst = append(dst, ',')
 	}
-	dst = append(dst, s.topic.key...)
-	if s.sequenced {
-		dst = strconv.AppendUint(dst, s.seq, 10)
+	dst = append(dst, sub.topic.key...)
+	if sub.sequenced {
+		dst = strconv.AppendUint(dst, sub.seq, 10)
 	}
-	told := s.told
-	if !s.informed {
-		told = 0 // less than any topic's first number, so the next poll tells the state
+	number := sub.number
+	if !sub.hasState {
+		number = 0 // less than any topic's first number, so that the next poll sends the state
 	}
-	return strconv.AppendUint(append(dst, '.'), told, 10)
+	return strconv.AppendUint(append(dst, '.'), number, 10)
 }

@@ -16,14 +16,7 @@ type Memory interface {
 	Shrinks(func(bytes int64))
 }
 
-// What an open line counts for: with its connection, and on the other path with
-// a goroutine and net/http's buffers too.
-const (
-	lightLineBytes = 4 << 10
-	lineBytes      = 48 << 10
-)
-
-// pressedBytes is how much a line gathers where memory is short.
+// pressedBytes is how much a stream gathers for one write while memory is short.
 const pressedBytes = 4 << 10
 
 // unbounded is memory without a limit.
@@ -36,7 +29,7 @@ func (unbounded) Limit() int64        { return 0 }
 func (unbounded) Over() int64         { return 0 }
 func (unbounded) Shrinks(func(int64)) {}
 
-// feelPressure notes whether most of the memory for lines is in use: then they
+// feelPressure notes whether most of the memory for streams is in use. Then they
 // gather less at a time.
 func (h *Hub) feelPressure() {
 	m := h.cfg.Streams

@@ -128,7 +128,7 @@ func (f *follower) read(r *reader, topics []string) (complete bool, err error) {
 			f.w.sleep(20 * f.rng.Float64())
 		}
 		e, err := r.next()
-		if errors.Is(err, io.ErrUnexpectedEOF) || f.w.path == lights && err == io.EOF {
+		if errors.Is(err, io.ErrUnexpectedEOF) || f.w.path == shards && err == io.EOF {
 			return false, nil // stalled for so long that the line was taken for dead
 		}
 		if err != nil {

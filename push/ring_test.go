@@ -65,7 +65,7 @@ func TestGatherIsBounded(t *testing.T) {
 		topic.publish(newFrame(Event{Seq: seq, Data: make([]byte, 100)}))
 		topic.publish(newFrame(Event{Data: make([]byte, 100)}))
 	}
-	s := &subscription{topic: topic, sequenced: true, told: topic.dropped}
+	s := &subscription{topic: topic, sequenced: true, number: topic.dropped}
 	var frames []*frame
 	for more := true; more; {
 		h := topic.gather(s, nil, 250)
@@ -73,7 +73,7 @@ func TestGatherIsBounded(t *testing.T) {
 			t.Fatalf("gathered %d frames of 100 bytes, want 3 at most", len(h.frames))
 		}
 		for _, f := range h.frames {
-			s.seq, s.told = max(s.seq, f.Seq), max(s.told, f.number)
+			s.seq, s.number = max(s.seq, f.Seq), max(s.number, f.number)
 		}
 		frames, more = append(frames, h.frames...), h.more
 	}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller watches the connections of light lines with epoll, edge by edge: the
-// system says once that a peer has gone, and once that a full connection takes
-// bytes again. The epoll descriptor itself is waited for by Go's own poller, so
-// the poller is one parked goroutine and no thread. It starts with its first
+// A poller watches the connections of nonblocking streams with epoll, edge
+// triggered: the system reports once that a peer has gone, and once that a full
+// connection takes bytes again. Go's own poller waits for the epoll descriptor, so
+// this one is a parked goroutine and no thread. It starts with its first
 // connection.
 type poller struct {
 	once    sync.Once
@@ -26,10 +26,11 @@ type poller struct {
 	serial  int32
 }
 
-// A watch is who hears of a descriptor. The serial tells the event of an earlier
-// connection from those of the one that has its descriptor now.
+// A watch is the stream that is notified of a descriptor's events. The serial
+// distinguishes an event of an earlier connection from those of the connection
+// that has the same descriptor now.
 type watch struct {
-	line   *line
+	stream *stream
 	serial int32
 }
 
@@ -38,7 +39,7 @@ func newSockets() sockets { return &poller{} }
 func (p *poller) start() {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return // out of descriptors: lines have goroutines
+		return // out of descriptors: streams get goroutines
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd) // it was never used
@@ -78,23 +79,24 @@ func (p *poller) notify(e unix.EpollEvent) {
 	w := p.watched[e.Fd]
 	p.mu.Unlock()
 	switch {
-	case w.line == nil || w.serial != e.Pad:
+	case w.stream == nil || w.serial != e.Pad:
 	case e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0:
-		w.line.raise(hungUp)
+		w.stream.raise(hungUp)
 	default:
-		w.line.raise(writable)
+		w.stream.raise(writable)
 	}
 }
 
-// set says who hears of a descriptor from now on, and returns the watch's serial.
-func (p *poller) set(fd int, l *line) int32 {
+// set has s notified of a descriptor's events from now on, and returns the watch's
+// serial.
+func (p *poller) set(fd int, s *stream) int32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if fd >= len(p.watched) {
 		p.watched = append(p.watched, make([]watch, fd+1-len(p.watched))...)
 	}
 	p.serial++
-	p.watched[fd] = watch{l, p.serial}
+	p.watched[fd] = watch{s, p.serial}
 	return p.serial
 }
 
@@ -107,7 +109,7 @@ func (p *poller) close() {
 }
 
 // grasp takes a descriptor of its own for a TCP connection: without net's, an
-// idle line costs neither that nor a place in Go's poller.
+// idle stream costs neither that nor a place in Go's poller.
 func (p *poller) grasp(c net.Conn) socket {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
@@ -155,21 +157,21 @@ func (d *descriptor) queued() int {
 	return n
 }
 
-func (d *descriptor) watch(l *line) error {
-	_ = unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer) // a wish; the line works without
-	giveUpAfter(d.fd, l.hub.silence())
+func (d *descriptor) watch(s *stream) error {
+	_ = unix.SetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer) // optional: the stream works without it
+	giveUpAfter(d.fd, s.hub.silence())
 	// What the peer sends is never read: it fills what the system holds for a
 	// connection, and no more.
 	event := unix.EpollEvent{
 		Events: unix.EPOLLRDHUP | unix.EPOLLOUT | unix.EPOLLET,
 		Fd:     int32(d.fd),
-		Pad:    d.poller.set(d.fd, l),
+		Pad:    d.poller.set(d.fd, s),
 	}
 	return d.poller.control(unix.EPOLL_CTL_ADD, d.fd, &event)
 }
 
 // giveUpAfter has the system end the connection once the peer has acknowledged
-// nothing for so long. What nobody hears of, heartbeats alone, would otherwise go
+// nothing for so long. Heartbeats alone, whose loss nothing else reports, would otherwise go
 // out to a machine that has vanished for a quarter of an hour.
 func giveUpAfter(fd int, timeout time.Duration) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(timeout.Milliseconds())) // a wish, as above

@@ -4,8 +4,8 @@ package push
 
 import "time"
 
-// newSockets: here every line has a goroutine.
+// newSockets returns nil: here every stream has a goroutine.
 func newSockets() sockets { return nil }
 
-// boundSilence: here the system has its own idea of when a peer is gone.
+// boundSilence does nothing: here the system decides when a peer is gone.
 func boundSilence(any, time.Duration) {}

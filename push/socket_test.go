@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// pipes makes light lines of a world's pipes, where the system has nothing to
+// pipes makes nonblocking streams of a world's pipes, where the system has nothing to
 // say: a bubble's time stands still while a goroutine waits for a real one.
 type pipes struct{}
 
@@ -40,7 +40,7 @@ const pipeBuffer = 4 << 10
 // a goroutine empties as the peer reads.
 type pipe struct {
 	server *lastingConn
-	line   *line
+	stream *stream
 
 	mu     sync.Mutex // guards the fields below
 	buf    []byte
@@ -68,7 +68,7 @@ func (p *pipe) empty() {
 		for len(p.buf) == 0 && !p.closed {
 			p.filled.Wait()
 		}
-		next, line := p.buf, p.line
+		next, stream := p.buf, p.stream
 		p.mu.Unlock()
 		if len(next) == 0 {
 			p.server.Conn.Close()
@@ -83,8 +83,8 @@ func (p *pipe) empty() {
 		room := p.full
 		p.full = false
 		p.mu.Unlock()
-		if room && line != nil {
-			line.raise(writable)
+		if room && stream != nil {
+			stream.raise(writable)
 		}
 	}
 }
@@ -95,22 +95,22 @@ func (p *pipe) queued() int {
 	return len(p.buf)
 }
 
-func (p *pipe) watch(l *line) error {
+func (p *pipe) watch(s *stream) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line = l
+	p.stream = s
 	go p.empty()
 	go func() {
 		// What the peer sends is nobody's, but that it goes.
 		for buf := make([]byte, 100); ; {
 			if _, err := p.server.Conn.Read(buf); err != nil {
-				l.raise(hungUp)
+				s.raise(hungUp)
 				return
 			}
 		}
 	}()
 	if len(p.buf) < pipeBuffer {
-		l.raise(writable) // it may have had room before it was watched
+		s.raise(writable) // it may have had room before it was watched
 	}
 	return nil
 }

@@ -61,9 +61,9 @@ func TestReaderGoesOnSockets(t *testing.T) {
 	}
 }
 
-// A line that lies idle has no goroutine.
-func TestLightLinesHaveNoGoroutines(t *testing.T) {
-	w := newSocketWorld(t, Config{}, lights)
+// An idle nonblocking stream has no goroutine.
+func TestNonblockingStreamsHaveNoGoroutines(t *testing.T) {
+	w := newSocketWorld(t, Config{}, shards)
 	before := runtime.NumGoroutine()
 	const lines = 50
 	var readers []*bufio.Reader
@@ -117,10 +117,10 @@ func TestStalledReaderOnSockets(t *testing.T) {
 	})
 }
 
-// A reader that takes nothing for the timeout is cut off, and cannot take the
-// end for a proper one.
+// A reader that takes nothing for the timeout is cut off, and cannot mistake the
+// end for a proper one. The timeout leaves a busy machine time for the first write.
 func TestDeadReaderOnSockets(t *testing.T) {
-	onSockets(t, Config{WriteTimeout: 100 * time.Millisecond}, func(t *testing.T, w *world) {
+	onSockets(t, Config{WriteTimeout: time.Second}, func(t *testing.T, w *world) {
 		_, in := w.dial("page=a")
 		for range 1000 {
 			w.publish("a", 10<<10)
@@ -157,7 +157,7 @@ func TestByeOnSockets(t *testing.T) {
 				break
 			}
 		}
-		if _, err := in.ReadByte(); w.path == lights && err != io.EOF {
+		if _, err := in.ReadByte(); w.path == shards && err != io.EOF {
 			t.Errorf("after bye the line ended with %v, want %v", err, io.EOF)
 		}
 	})

@@ -10,15 +10,15 @@ type Stats struct {
 	Lines     [3]int64        // open now, by Transport
 	Topics    int             // kept now
 	Published uint64          // events given to Publish
-	Delivered uint64          // events written, of all kinds, counted for each line
+	Delivered uint64          // events written, of all kinds, counted for each stream
 	Gathers   [Gathers]uint64 // gathered writes by their events: up to 1, 2, 4, … 1024, more
-	CatchUps  uint64          // times that a line fell back on the log
+	CatchUps  uint64          // times that a stream began to be caught up from the log
 	Resets    uint64
-	Dropped   uint64 // times that a line missed unsequenced events and took a snapshot
-	Dead      uint64 // lines ended because a write made no progress
+	Dropped   uint64 // times that a stream missed unsequenced events and took a snapshot
+	Dead      uint64 // streams ended because a write made no progress
 }
 
-// Gathers is how many sizes of gathered writes are told apart.
+// Gathers is how many sizes of gathered writes are distinguished.
 const Gathers = 12
 
 type counters struct {

@@ -22,9 +22,9 @@ const topicGrace = 30 * time.Second
 type topic struct {
 	name string
 	key  string // how a place on it begins in a cursor, "ID@"
-	// numbers counts the unsequenced events of all topics of the hub. A topic
-	// takes a number when it is made, too: so whoever was told less was told by
-	// an earlier topic of the name, and what was published between is unknown.
+	// numbers counts the unsequenced events of all topics of the hub. A topic takes
+	// a number when it is made, too: a reader with a lower number has it from an
+	// earlier topic of the same name, and what it missed since is unknown.
 	numbers *atomic.Uint64
 	memory  Memory // for the ring of sequenced events
 
@@ -65,12 +65,12 @@ func (t *topic) publish(f *frame) {
 		}
 	}
 	for _, s := range t.subs {
-		s.line.raise(news)
+		s.stream.raise(news)
 	}
 }
 
 // keepSequenced ignores what was published before. After a skipped seq the ring
-// begins anew, and readers fetch what was skipped from the log.
+// starts empty, and readers fetch what was skipped from the log.
 func (t *topic) keepSequenced(f *frame) {
 	newest := t.sequenced.newestSeq()
 	if f.Seq <= newest {
@@ -106,7 +106,7 @@ func (t *topic) emptyRing() (freed int64) {
 	return freed
 }
 
-// retire has a topic that has ended count for nothing. Its lines still gather
+// retire has a topic that has ended count for nothing. Its streams still gather
 // from the ring what they have not sent.
 func (t *topic) retire() {
 	t.mu.Lock()
@@ -149,20 +149,18 @@ func (t *topic) stale(now time.Time) bool {
 	return len(t.subs) == 0 && now.Sub(t.idleSince) >= topicGrace
 }
 
-// end makes f the last event of the subscriptions that match.
-func (t *topic) end(f *frame, match func(*subscription) bool) {
+// end makes f the last event of every subscription.
+func (t *topic) end(f *frame) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	end := &ending{seq: t.sequenced.newestSeq(), number: t.newestNumberLocked(), last: f}
 	for _, s := range t.subs {
-		if match(s) {
-			s.end = end
-			s.line.raise(news)
-		}
+		s.end = end
+		s.stream.raise(news)
 	}
 }
 
-// newestNumber is as far as a reader is told who takes a snapshot from now on.
+// newestNumber is the number that a reader has reached who takes a snapshot now.
 func (t *topic) newestNumber() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -182,7 +180,7 @@ type haul struct {
 	more   bool     // there are more, beyond the bound
 	behind uint64   // not 0: the events up to this seq come from the log first
 	missed bool     // unsequenced events were dropped
-	end    *frame   // after the frames, the topic leaves the line
+	end    *frame   // after the frames, the topic leaves the stream
 }
 
 // gather returns what s has not been sent yet, frames of about maxBytes at
@@ -201,25 +199,25 @@ func (t *topic) gather(s *subscription, dst []*frame, maxBytes int) haul {
 	switch {
 	case h.behind > 0:
 		return h
-	case s.told < t.dropped:
+	case s.number < t.dropped:
 		h.missed = true
 		return h
 	}
-	h.frames, h.more = merge(dst, sequenced, t.unsequenced.afterNumber(s.told), maxBytes)
+	h.frames, h.more = merge(dst, sequenced, t.unsequenced.afterNumber(s.number), maxBytes)
 	if !h.more && len(sequenced) > 0 {
 		h.more = t.sequenced.newestSeq() < t.head
 	}
 	return h
 }
 
-// gatherLast is gather for a topic that leaves the line. What only the log has
+// gatherLast is gather for a topic that leaves the stream. What only the log has
 // is left out: it may be closed to the reader by now.
 func (t *topic) gatherLast(s *subscription, dst []*frame) haul {
 	var sequenced []*frame
 	if s.sequenced {
 		sequenced, _ = t.sequenced.afterSeq(s.seq)
 	}
-	unsequenced := t.unsequenced.afterNumber(s.told)
+	unsequenced := t.unsequenced.afterNumber(s.number)
 	frames, _ := merge(dst, sequenced, unsequenced, math.MaxInt)
 	kept := slices.DeleteFunc(frames, func(f *frame) bool { return f.Seq > s.end.seq || f.number > s.end.number })
 	return haul{frames: kept, end: s.end.last}

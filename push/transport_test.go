@@ -172,7 +172,8 @@ func TestPlainWriter(t *testing.T) {
 		if err := hub.Serve(rec, httptest.NewRequest("GET", "/", nil), line); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := rec.Body.String(), "event: bye\ndata: {\"after_ms\":1000,\"why\":\"signed-out\"}\n\n"; got != want || rec.Code != 200 || !rec.Flushed {
+		want := "event: bye\ndata: {\"after_ms\":1000,\"why\":\"signed-out\"}\n\n"
+		if got := rec.Body.String(); got != want || rec.Code != 200 || !rec.Flushed {
 			t.Errorf("got %d %q, want 200 %q", rec.Code, got, want)
 		}
 		hub.Close()

@@ -139,7 +139,7 @@ type world struct {
 // at the end.
 func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	for _, path := range []path{goroutines, lights} {
+	for _, path := range []path{goroutines, shards} {
 		t.Run(string(path), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, cfg, path)
@@ -150,12 +150,12 @@ func inWorld(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	}
 }
 
-// A path is how a world's streams are driven.
+// A path is the driver of a world's streams.
 type path string
 
 const (
-	goroutines path = "goroutine" // each by its own
-	lights     path = "light"     // by shards
+	goroutines path = "blocking"    // each by its own
+	shards     path = "nonblocking" // by shards
 )
 
 func newWorld(t testing.TB, cfg Config, path path) *world {
@@ -165,7 +165,7 @@ func newWorld(t testing.TB, cfg Config, path path) *world {
 	}
 	w.hub = NewHub(cfg, w.memory)
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ErrorLog: log.New(io.Discard, "", 0)}
-	if path == lights {
+	if path == shards {
 		w.hub.sockets = pipes{}
 		w.server.ConnContext = ConnContext
 	}
@@ -189,7 +189,7 @@ func newWorld(t testing.TB, cfg Config, path path) *world {
 // onSockets runs f in the real time and over real connections, over each path.
 func onSockets(t *testing.T, cfg Config, f func(t *testing.T, w *world)) {
 	t.Helper()
-	for _, path := range []path{goroutines, lights} {
+	for _, path := range []path{goroutines, shards} {
 		t.Run("sockets, "+string(path), func(t *testing.T) {
 			w := newSocketWorld(t, cfg, path)
 			f(t, w)
@@ -206,7 +206,7 @@ func newSocketWorld(t testing.TB, cfg Config, path path) *world {
 	if path == goroutines {
 		w.hub.sockets = nil
 	} else if w.hub.sockets == nil {
-		t.Skip("there is no light path on this system")
+		t.Skip("there are no nonblocking streams on this system")
 	}
 	server.Start()
 	w.client, w.url = server.Client(), server.URL
@@ -378,11 +378,14 @@ func (r *reader) connect() error {
 
 func (r *reader) close() { r.resp.Body.Close() }
 
-// next returns the next event, for a long poll by asking again. Time flies in a
-// bubble: after some minutes of nothing but heartbeats it gives up.
+// next returns the next event, for a long poll by asking again. After some
+// minutes of nothing but heartbeats it gives up: a bubble has them at once, and
+// in real time the machine may be busy with other things.
 func (r *reader) next() (received, error) {
+	const patience = 20 * 12 * time.Second
+	most := int(patience / (12 * r.w.second))
 	for quiet := 0; ; quiet++ {
-		if quiet == 20 {
+		if quiet == most {
 			return received{}, errors.New("no event comes")
 		}
 		e, err := r.nextOfAny()

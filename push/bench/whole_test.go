@@ -58,6 +58,9 @@ func (w *program) start(tb testing.TB) {
 	w.listen = w.address
 }
 
+// requests keeps a connection for each of the writers.
+var requests = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: largeWriters}}
+
 // send makes a request, whose answer must be a good one.
 func (w *program) send(method, path, body string) *http.Response {
 	w.tb.Helper()
@@ -67,7 +70,7 @@ func (w *program) send(method, path, body string) *http.Response {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Cookie", w.cookie)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := requests.Do(req)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
@@ -83,7 +86,8 @@ func (w *program) send(method, path, body string) *http.Response {
 // edit makes the page's next change.
 func (w *program) edit() {
 	w.tb.Helper()
-	w.send("POST", "/api/pages/"+w.page+"/changes", fmt.Sprintf(`{"client":"the-writer","n":%d,"base":%d,"delta":[{"insert":"x"}]}`, w.seq+1, w.seq))
+	w.send("POST", "/api/pages/"+w.page+"/changes", fmt.Sprintf(
+		`{"client":"the-writer","n":%d,"base":%d,"delta":[{"insert":"x"}]}`, w.seq+1, w.seq))
 	w.seq++
 }
 
@@ -106,7 +110,8 @@ func (w *program) open(lines []*line) {
 func (w *program) reopen(l *line, i int) {
 	w.tb.Helper()
 	l.conn = dial(w.tb, w.address, i)
-	fmt.Fprintf(l.conn, "GET /api/events?page=%s@%d HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\nAccept: text/event-stream\r\n\r\n", w.page, l.seq, w.cookie)
+	fmt.Fprintf(l.conn, "GET /api/events?page=%s@%d HTTP/1.1\r\nHost: localhost\r\nCookie: %s\r\nAccept: text/event-stream\r\n\r\n",
+		w.page, l.seq, w.cookie)
 	l.in = bufio.NewReaderSize(l.conn, 512)
 	if err := skipHead(l.in); err != nil {
 		w.tb.Fatal(err)
