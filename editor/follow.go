@@ -39,7 +39,7 @@ func (s source) Head(ctx context.Context, topic string) (uint64, error) {
 func (s source) Replay(ctx context.Context, topic string, after, upTo uint64, emit func(push.Event) error) error {
 	id := PageID(topic)
 	return s.ps.store.Read(ctx, id, after, upTo, func(sc storage.Change) error {
-		return emit(push.Event{Type: "change", Seq: sc.Seq, Data: appendStored(nil, id, sc)})
+		return emit(changeEvent(id, sc))
 	})
 }
 
@@ -66,15 +66,16 @@ func (s source) Reset(topic string, seq uint64) push.Event {
 }
 
 // published is called by a page for each change, once it is durable.
-func (ps *Pages) published(id PageID, c Change) {
-	ps.catalog.moved(id, c.Seq, c.Time)
+func (ps *Pages) published(id PageID, sc storage.Change) {
+	ps.catalog.moved(id, sc.Seq, sc.Time)
 	ps.excerpts.changed(id)
-	ps.hub.Publish(string(id), changeEvent(id, c))
+	ps.hub.PublishFunc(string(id), func() push.Event { return changeEvent(id, sc) })
 	ps.listChanged(id)
 }
 
-func changeEvent(id PageID, c Change) push.Event {
-	return push.Event{Type: "change", Seq: c.Seq, Data: c.AppendJSON(nil, id)}
+// changeEvent has the delta's bytes as they are stored: each change is encoded once.
+func changeEvent(id PageID, sc storage.Change) push.Event {
+	return push.Event{Type: "change", Seq: sc.Seq, Data: appendStored(nil, id, sc)}
 }
 
 func marshal(v any) []byte {

@@ -30,7 +30,7 @@ const (
 type page struct {
 	id      PageID
 	store   storage.Store
-	publish func(PageID, Change)
+	publish func(PageID, storage.Change)
 	logger  *slog.Logger
 	now     func() time.Time
 	idle    time.Duration
@@ -197,8 +197,7 @@ func (p *page) end(reason error) {
 func (p *page) serve(batch []*call) {
 	work := p.st.fork()
 	var changes []storage.Change
-	var deltas []ot.Delta // of changes
-	var waiting []*call   // those whose answer depends on the append
+	var waiting []*call // those whose answer depends on the append
 	verdicts := make(map[*call]verdict, len(batch))
 	for _, c := range batch {
 		v, err := p.stepOne(work, c)
@@ -212,7 +211,6 @@ func (p *page) serve(batch []*call) {
 			verdicts[c] = v
 			if v.kind == committed {
 				changes = append(changes, p.record(c.req, v, work))
-				deltas = append(deltas, v.delta)
 			}
 		default:
 			c.answer <- answer{verdict: v}
@@ -221,7 +219,7 @@ func (p *page) serve(batch []*call) {
 	if len(waiting) == 0 {
 		return
 	}
-	if err := p.commit(work, changes, deltas); err != nil {
+	if err := p.commit(work, changes); err != nil {
 		for _, c := range waiting {
 			c.answer <- answer{err: err}
 		}
@@ -281,7 +279,7 @@ func (p *page) record(r *request, v verdict, work *state) storage.Change {
 
 // commit makes the changes durable, then advances what readers see, then
 // publishes. The order is the promise: nobody hears of what is not on disk.
-func (p *page) commit(work *state, changes []storage.Change, deltas []ot.Delta) error {
+func (p *page) commit(work *state, changes []storage.Change) error {
 	if len(changes) > 0 {
 		if err := p.append(changes); err != nil {
 			return err
@@ -295,8 +293,8 @@ func (p *page) commit(work *state, changes []storage.Change, deltas []ot.Delta) 
 		p.last = c.Time
 	}
 	p.show(authors)
-	for i, c := range changes {
-		p.publish(p.id, Change{c.Seq, deltas[i], c.Author, c.Client, c.N, c.Time})
+	for _, c := range changes {
+		p.publish(p.id, c)
 	}
 	p.logger.Debug("committed", "page", p.id, "seq", p.st.seq, "changes", p.st.seq-before)
 	return nil

@@ -81,12 +81,18 @@ func NewHub(cfg Config, src Source) *Hub {
 // one higher than the last one's; an older one is ignored, and after a skip
 // readers fetch what lies between from the Source.
 func (h *Hub) Publish(topic string, e Event) {
+	h.PublishFunc(topic, func() Event { return e })
+}
+
+// PublishFunc is Publish for an event that takes work to make: e is called only if a
+// reader follows topic, or did so in the last half minute.
+func (h *Hub) PublishFunc(topic string, e func() Event) {
 	h.mu.RLock()
 	t := h.topics[topic]
 	h.mu.RUnlock()
 	h.stats.published.Add(1)
 	if t != nil {
-		t.publish(newFrame(e))
+		t.publish(newFrame(e()))
 	}
 }
 
