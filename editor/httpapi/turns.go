@@ -14,7 +14,7 @@ import (
 // asks for a turn.
 type turns chan struct{}
 
-func newTurns() turns { return make(turns, 2*runtime.GOMAXPROCS(0)) }
+func newTurns() turns { return make(turns, runtime.GOMAXPROCS(0)) }
 
 // takeTurn waits until c's request may take much of the processors. The turn
 // ends with endTurn, with the first write of the answer, or with the request.
