@@ -12,8 +12,7 @@ const (
 	clientB = "client-B1"
 )
 
-// TestRefusedEdits goes through protocol.md's table of what can be wrong with
-// an edit. Each is refused with its type, and changes nothing.
+// TestRefusedEdits goes through everything that can be wrong with an edit. Each is refused with its type, and changes nothing.
 func TestRefusedEdits(t *testing.T) {
 	s := serve(t)
 	me, other := s.guest("First"), s.guest("Second")

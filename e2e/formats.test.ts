@@ -1,4 +1,4 @@
-/** Every format, by every way to it, is the attribute that protocol.md names. */
+/** Every format, by every way to it, is the attribute that a page's schema names. */
 import { describe, expect } from 'vitest'
 import { normal } from './src/delta'
 import { untilEqual } from './src/patience'

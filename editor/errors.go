@@ -32,7 +32,8 @@ func (e *BaseAheadError) Error() string {
 type BaseTooOldError struct{ Base, Head uint64 }
 
 func (e *BaseTooOldError) Error() string {
-	return fmt.Sprintf("base %d is too far behind the head %d; transform the edit to the head and send it again with the same n", e.Base, e.Head)
+	return fmt.Sprintf("base %d is too far behind the head %d; "+
+		"transform the edit to the head and send it again with the same n", e.Base, e.Head)
 }
 
 // An NGapError says that a client's count skipped: Next is the n that would be taken.

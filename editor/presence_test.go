@@ -240,7 +240,7 @@ func TestPresenceOfACrowd(t *testing.T) {
 		const crowd = 1000
 		news := told(t, ps, id)
 		name := func(i int) string { return fmt.Sprintf("client-%04d", i) }
-		// A reader's list, kept as protocol.md says.
+		// A reader's list: "all" replaces it, other events add to it and remove from it.
 		listed := map[string]bool{}
 		clients, events, count := 0, 0, 0
 		follow := func() {

@@ -24,7 +24,8 @@ func (e *QuotaError) Error() string {
 	if e.OfPerson {
 		whose, flag = "your uploads", "--quota-person"
 	}
-	return fmt.Sprintf("%s take %s of the %s that are allowed here, and this file does not fit; the person who runs the server can allow more (%s)",
+	return fmt.Sprintf("%s take %s of the %s that are allowed here, and this file does not fit; "+
+		"the person who runs the server can allow more (%s)",
 		whose, mebibytes(e.Used), mebibytes(e.Allowed), flag)
 }
 

@@ -316,8 +316,8 @@ func (ps *Pages) look(ctx context.Context, id PageID) (*view, error) {
 
 // Submit takes one edit of a page and returns the seq under which it is
 // committed, once it is durable. An edit that was committed before, by the
-// same client under the same n, gets the first one's seq. The errors are those
-// of protocol.md's table, in its order: ErrSignedOut, ErrNotFound,
+// same client under the same n, gets the first one's seq. The errors
+// are, in the order in which they are checked: ErrSignedOut, ErrNotFound,
 // ErrClientTaken, ErrTrashed, ErrForbidden, ErrEpochChanged, *BaseAheadError,
 // *NReusedError, *NGapError, *ot.InvalidError, ErrPageFull, *BaseTooOldError,
 // storage.ErrDiskFull, storage.ErrUnknown, ErrDraining.

@@ -14,9 +14,8 @@ import (
 	"halley/ot"
 )
 
-// Schema says which attributes and embeds a page may hold: protocol.md's "What
-// a page may hold". Names and values are checked, placement is not. It has no
-// state; the zero value is ready.
+// A Schema decides which attributes and embeds a page may hold. It checks names and
+// values, not where they stand. It has no state; the zero value is ready.
 type Schema struct{}
 
 const (

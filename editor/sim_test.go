@@ -17,8 +17,8 @@ import (
 // send and hear, against the real page over a real store, in an order that a
 // seed fixes. In the end all hold what the page holds.
 
-// simClient is an editor as design.md §6 has it: one edit in flight, the rest
-// composed into the next.
+// simClient is an editor as the browser's is: it has one edit in flight, and
+// composes later ones into the next.
 type simClient struct {
 	id       string
 	who      Principal

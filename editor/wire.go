@@ -118,5 +118,5 @@ func (c Change) appendBehind(dst []byte) []byte {
 	return append(dst, `"}`...)
 }
 
-// MarshalJSON writes the change as protocol.md's listing of changes has it.
+// MarshalJSON writes the change as GET /api/pages/{id}/changes lists it.
 func (c Change) MarshalJSON() ([]byte, error) { return c.AppendJSON(nil, ""), nil }

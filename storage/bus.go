@@ -41,7 +41,8 @@ func CheckTopic(topic string) error {
 		}
 	}
 	if bad {
-		return fmt.Errorf("topic %.80q is not 1 to %d characters from A-Za-z0-9_- in parts with a dot between: %w", topic, MaxTopicBytes, ErrInvalid)
+		return fmt.Errorf("topic %.80q is not 1 to %d characters from A-Za-z0-9_- in parts with a dot between: %w",
+			topic, MaxTopicBytes, ErrInvalid)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-/** A program that uses the server over plain HTTP, as protocol.md says. */
+/** A program that uses the server's API over plain HTTP. */
 export interface Op {
   insert: string | Record<string, unknown>
   attributes?: Record<string, unknown> | undefined

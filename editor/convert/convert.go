@@ -81,9 +81,10 @@ type page struct {
 
 var codecs = []codec{
 	{
-		format: Format{"md", "Markdown", []string{"text/markdown; charset=utf-8", "text/x-markdown"}, []string{".md", ".markdown", ".mdown", ".mkd"}},
-		read:   readMarkdown,
-		write:  writeMarkdown,
+		format: Format{"md", "Markdown", []string{"text/markdown; charset=utf-8", "text/x-markdown"},
+			[]string{".md", ".markdown", ".mdown", ".mkd"}},
+		read:  readMarkdown,
+		write: writeMarkdown,
 	},
 	{
 		format: Format{"html", "HTML", []string{"text/html; charset=utf-8", "application/xhtml+xml"}, []string{".html", ".htm", ".xhtml"}},

@@ -158,12 +158,16 @@ func set(names string) map[string]bool {
 var (
 	// isText are the elements whose style is a format of text; on blocks it is
 	// the look of the page.
-	isText = set("a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s samp small span strike strong sub sup time tt u var")
+	isText = set("a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q s " +
+		"samp small span strike strong sub sup time tt u var")
 
-	isBlock = set("address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol optgroup option p pre search section summary table tbody td tfoot th thead tr ul")
+	isBlock = set("address article aside blockquote body caption center dd details dialog dir div dl dt " +
+		"fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main " +
+		"menu nav ol optgroup option p pre search section summary table tbody td tfoot th thead tr ul")
 
 	isVoid = set("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
 
 	// isSkipped are the elements whose content is no text of the page.
-	isSkipped = set("applet audio canvas datalist iframe math noembed noframes noscript object script select style svg template textarea title video xml")
+	isSkipped = set("applet audio canvas datalist iframe math noembed noframes noscript object " +
+		"script select style svg template textarea title video xml")
 )

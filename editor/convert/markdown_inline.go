@@ -435,7 +435,8 @@ func (r *renderer) delimiter(m mark) string {
 // own address, and can be written as <address>.
 func (r *renderer) isAutoLink(m mark, i int) bool {
 	p := r.pieces[i]
-	if p.marks != (marks{link: m.value}) || r.extent(m, i) != 1 || p.done != "" || strings.ContainsAny(p.text, " <>\t") || strings.ContainsFunc(p.text, unicode.IsControl) {
+	if p.marks != (marks{link: m.value}) || r.extent(m, i) != 1 || p.done != "" ||
+		strings.ContainsAny(p.text, " <>\t") || strings.ContainsFunc(p.text, unicode.IsControl) {
 		return false
 	}
 	if address, ok := strings.CutPrefix(m.value, "mailto:"); ok && address == p.text {

@@ -18,7 +18,7 @@ const (
 	quote
 )
 
-// maxIndent is the deepest indent of a line; protocol.md.
+// maxIndent is the deepest indent of a line that a page may hold.
 const maxIndent = 8
 
 // A style is what a newline's attributes say about its line.

@@ -20,7 +20,7 @@ import (
 	"halley/ot"
 )
 
-// Limits of protocol.md on what a request may carry.
+// Limits on requests, in bytes and operations; openapi.json states them.
 const (
 	maxEditBytes  = 16 << 20
 	maxEditOps    = 100_000

@@ -223,7 +223,10 @@ func (w *fileWriter) WriteHeader(status int) {
 	case http.StatusRequestedRangeNotSatisfiable:
 		w.refused = true
 		w.Header().Del("ETag")
-		w.refuse(&problem{status: 416, name: "bad-range", title: "No such part", detail: "The file does not have the bytes that Range asks for; Content-Range says how many it has."})
+		w.refuse(&problem{
+			status: 416, name: "bad-range", title: "No such part",
+			detail: "The file does not have the bytes that Range asks for; Content-Range says how many it has.",
+		})
 	case http.StatusPreconditionFailed:
 		w.refused = true
 		w.Header().Del("ETag")

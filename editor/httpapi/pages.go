@@ -32,7 +32,7 @@ func (s *Server) pageRoutes(api *gin.RouterGroup) {
 
 func pageID(c *gin.Context) editor.PageID { return editor.PageID(c.Param("id")) }
 
-// A pageWithDelta is the page object of protocol.md.
+// A pageWithDelta is a page with its content.
 type pageWithDelta struct {
 	editor.PageJSON
 	Delta json.RawMessage `json:"delta"`

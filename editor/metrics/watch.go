@@ -34,24 +34,29 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	streams        = describe("streams", "Streams that are open now, waiting long polls among them.", "transport")
-	topics         = describe("topics", "Topics that are followed now, or were lately.")
-	published      = describe("events_published_total", "Events given to the push line.")
-	delivered      = describe("events_delivered_total", "Events written to readers, counted for each.")
-	gathers        = describe("stream_gather_events", "Events that went to a reader in one write.")
-	catchUps       = describe("stream_catchups_total", "Times that a reader fell behind what is in memory, or came from there, and was caught up from the log.")
-	resets         = describe("stream_resets_total", "Times that a reader was told to load its page again.")
-	dropped        = describe("stream_presence_drops_total", "Times that a slow reader missed presence and was told all of it again.")
-	dead           = describe("stream_dead_total", "Streams that were cut because their reader took nothing for too long.")
-	edits          = describe("edits_total", "Edits answered with a seq: new changes, resends of committed ones, edits with nothing to do.", "outcome")
-	editsQueued    = describe("edits_queued", "Edits that wait for their page.")
-	pagesAll       = describe("pages", "Pages that there are, those in the trash among them.")
-	pagesLoaded    = describe("pages_loaded", "Pages in memory.")
-	loadedBytes    = describe("pages_loaded_bytes", "Content of the pages in memory.")
-	present        = describe("presence_clients", "Open editors that are on some page.")
-	writesQueued   = describe("commit_queue_writes", "Writes that wait for the store's next transaction.")
-	storeHealthy   = describe("store_healthy", "1 while the store takes writes.")
-	descriptions   = []*prometheus.Desc{streams, topics, published, delivered, gathers, catchUps, resets, dropped, dead, edits, editsQueued, pagesAll, pagesLoaded, loadedBytes, present, writesQueued, storeHealthy}
+	streams   = describe("streams", "Streams that are open now, waiting long polls among them.", "transport")
+	topics    = describe("topics", "Topics that are followed now, or were lately.")
+	published = describe("events_published_total", "Events given to the push line.")
+	delivered = describe("events_delivered_total", "Events written to readers, counted for each.")
+	gathers   = describe("stream_gather_events", "Events that went to a reader in one write.")
+	catchUps  = describe("stream_catchups_total",
+		"Times that a reader fell behind what is in memory, or came from there, and was caught up from the log.")
+	resets  = describe("stream_resets_total", "Times that a reader was told to load its page again.")
+	dropped = describe("stream_presence_drops_total", "Times that a slow reader missed presence and was told all of it again.")
+	dead    = describe("stream_dead_total", "Streams that were cut because their reader took nothing for too long.")
+	edits   = describe("edits_total",
+		"Edits answered with a seq: new changes, resends of committed ones, edits with nothing to do.", "outcome")
+	editsQueued  = describe("edits_queued", "Edits that wait for their page.")
+	pagesAll     = describe("pages", "Pages that there are, those in the trash among them.")
+	pagesLoaded  = describe("pages_loaded", "Pages in memory.")
+	loadedBytes  = describe("pages_loaded_bytes", "Content of the pages in memory.")
+	present      = describe("presence_clients", "Open editors that are on some page.")
+	writesQueued = describe("commit_queue_writes", "Writes that wait for the store's next transaction.")
+	storeHealthy = describe("store_healthy", "1 while the store takes writes.")
+	descriptions = []*prometheus.Desc{
+		streams, topics, published, delivered, gathers, catchUps, resets, dropped, dead, edits, editsQueued,
+		pagesAll, pagesLoaded, loadedBytes, present, writesQueued, storeHealthy,
+	}
 	transportNames = []push.Transport{push.SSE, push.NDJSON, push.LongPoll}
 )
 

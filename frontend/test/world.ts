@@ -66,7 +66,7 @@ function settle(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-/** One page on a server that does what protocol.md says, and nothing else. */
+/** One page on a server that does what the API promises, and nothing else. */
 export class TestServer {
   epoch = 'epoch-1'
   content: Delta

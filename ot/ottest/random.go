@@ -33,7 +33,7 @@ func (c *choices) Uint64() uint64 {
 }
 
 // Content returns a random content of about size UTF-16 units that a page may
-// hold: it ends in a newline and has only attributes and embeds of protocol.md.
+// hold: it ends in a newline and has only attributes and embeds of a page's schema.
 func Content(r *rand.Rand, size int) ot.Delta {
 	d := pageVocabulary.content(r, size)
 	return d.Insert("\n", some(r, pageVocabulary.line))
@@ -45,7 +45,7 @@ func FreeContent(r *rand.Rand, size int) ot.Delta { return freeVocabulary.conten
 
 // Change returns a random change that a page with this content accepts: it fits,
 // does not delete the last newline nor insert after it, has only attributes and
-// embeds of protocol.md, and is not empty. The content must end in a newline.
+// embeds of a page's schema, and is not empty. The content must end in a newline.
 func Change(r *rand.Rand, content ot.Delta) ot.Delta {
 	return pageVocabulary.change(r, content, nil)
 }

@@ -22,7 +22,7 @@ var words = []string{
 	"😀", "🌀", "𝒳", "👩‍💻", "🇳🇴", "👍🏽", "🎉🎉",
 }
 
-// pageVocabulary is what protocol.md allows on a page, without the embeds that
+// pageVocabulary is what a page may hold (editor.Schema), without the embeds that
 // name something in the store (files, pages).
 var pageVocabulary = vocabulary{
 	words:    words,

@@ -157,7 +157,8 @@ func (x *finding) fetch(t *tables) error {
 	for _, client := range slices.Sorted(maps.Keys(x.clients)) {
 		row := x.clients[client]
 		if m := newest[client]; m.n != row.markedN || m.seq != row.markedSeq {
-			x.wrong(row.Seq, "client %s has its newest mark at edit %d, change %d; it should be at %d, %d", client, m.n, m.seq, row.markedN, row.markedSeq)
+			x.wrong(row.Seq, "client %s has its newest mark at edit %d, change %d; it should be at %d, %d",
+				client, m.n, m.seq, row.markedN, row.markedSeq)
 		}
 	}
 	return nil

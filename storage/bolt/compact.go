@@ -86,7 +86,8 @@ func compactIfItPays(dir string, cfg Config) {
 	})
 	switch {
 	case err == nil:
-		cfg.Logger.Info("compacted the store", "path", c.path, "before", done.Before, "after", done.After, "took", cfg.now().Sub(began).Round(time.Millisecond))
+		cfg.Logger.Info("compacted the store", "path", c.path,
+			"before", done.Before, "after", done.After, "took", cfg.now().Sub(began).Round(time.Millisecond))
 	case !errors.Is(err, errNotWorth) && !errors.Is(err, ErrInUse):
 		cfg.Logger.Warn("the store is not compacted, and used as it is", "path", c.path, "error", err)
 	}

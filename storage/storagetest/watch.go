@@ -26,7 +26,10 @@ type watching struct {
 // watches watches prefix; before each change it calls pause, if there is any.
 func (w *world) watches(prefix string, pause func()) *watching {
 	ctx, cancel := context.WithCancel(w.Context())
-	v := &watching{cancel: cancel, ended: make(chan error, 1), table: map[string]storage.Record{}, changed: make(chan struct{}), ready: make(chan struct{})}
+	v := &watching{
+		cancel: cancel, ended: make(chan error, 1), table: map[string]storage.Record{},
+		changed: make(chan struct{}), ready: make(chan struct{}),
+	}
 	go func() {
 		v.ended <- w.Watch(ctx, prefix, func(c storage.RecordChange) error {
 			if pause != nil {

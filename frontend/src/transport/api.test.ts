@@ -66,7 +66,7 @@ test('no answer, or half of one, is "unreachable"', async () => {
   await expect(none.pages()).rejects.toMatchObject({ status: 0, type: 'unreachable' })
 })
 
-test('calls go where protocol.md says', async () => {
+test('calls go where the API has them', async () => {
   const [api, sent] = answering(json({ id: 'p', notes: null }))
   await api.signIn('Caroline')
   await api.pages({ query: 'a b', trash: true, cursor: 'c', limit: 5 })
