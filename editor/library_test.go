@@ -231,3 +231,12 @@ func TestIdlePageUnloads(t *testing.T) {
 		wantText(t, ps, id, "xhello")
 	})
 }
+
+func isClosed(c chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

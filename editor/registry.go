@@ -286,15 +286,6 @@ func (ps *Pages) load(ctx context.Context, id PageID, e *entry) {
 	ps.makeRoom()
 }
 
-func isClosed(c chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
 // retire is called by a page that ends.
 func (ps *Pages) retire(p *page) {
 	ps.mu.Lock()
